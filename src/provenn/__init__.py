@@ -1,0 +1,1 @@
+"""Provenn: neural networks from a reader's notes as one reproducible pipeline."""
