@@ -1,0 +1,25 @@
+"""Refuse a params.yaml with a mistake before DVC deletes any output."""
+
+import sys
+from pathlib import Path
+
+from provenn.files import UserError, write_bytes
+from provenn.params import load_params
+from provenn.tracking.script import run_script
+
+RESULT = Path("results/check_params/checked.txt")
+
+
+def main() -> None:
+    """Check every section of params.yaml: types, ranges, unknown keys. Exits with 2 when something is wrong."""
+    try:
+        load_params()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    # The content never changes, so that a changed parameter reruns only what reads it.
+    write_bytes(RESULT, b"params.yaml fits the schema\n")
+
+
+if __name__ == "__main__":
+    run_script(main)

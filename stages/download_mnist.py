@@ -1,0 +1,23 @@
+"""Fetch the four MNIST (or Fashion-MNIST) files and verify them by SHA-256."""
+
+from pathlib import Path
+
+from provenn.data.download import fetch
+from provenn.params import load_params
+from provenn.tracking.run import track
+from provenn.tracking.script import run_script
+
+RAW = Path("data/raw")
+
+
+def main() -> None:
+    """Download MNIST from the first source that works, or copy it from `download_mnist.directory`."""
+    settings = load_params().download_mnist
+    with track("download_mnist"):
+        directory = Path(settings.directory) if settings.directory else None
+        source = fetch(settings.dataset, RAW, directory=directory, deadline_s=settings.deadline_seconds)
+        print(f"{settings.dataset}: four files verified, from {source}")
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,32 @@
+"""Fit scikit-learn's counterpart of a network, or the Dummy estimator as the floor."""
+
+import time
+from pathlib import Path
+
+from provenn.data.tasks import TASKS, load_split
+from provenn.evaluation import validation_metrics
+from provenn.files import write_json
+from provenn.models.baselines import build_estimator, fit, predict, save_estimator
+from provenn.params import load_params
+from provenn.tracking.run import track
+from provenn.tracking.script import run_script, section
+
+
+def main(name: str) -> None:
+    """Fit the baseline NAME, a section of `train_baseline` in params.yaml."""
+    settings = section(load_params().train_baseline, name, "train_baseline")
+    with track("train_baseline", name) as run:
+        train, validation = load_split(settings.task, "train"), load_split(settings.task, "validation")
+        estimator = build_estimator(settings)
+        print(f"fitting {estimator} on {len(train.targets)} samples", flush=True)
+        started = time.perf_counter()
+        fit(estimator, train.inputs, train.targets)
+        run.metrics({"time/fit_s": time.perf_counter() - started})
+
+        metrics = validation_metrics(TASKS[settings.task], validation.targets, predict(estimator, validation.inputs))
+        save_estimator(Path("models") / settings.task / f"{name}.skops", estimator)
+        write_json(Path("results/train_baseline") / name / "metrics.json", metrics)
+
+
+if __name__ == "__main__":
+    run_script(main)

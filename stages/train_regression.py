@@ -1,0 +1,55 @@
+"""Fit linear regression by gradient descent: from tensors alone (`scratch`) or with nn.Linear (`module`)."""
+
+import time
+from pathlib import Path
+
+import torch
+
+from provenn.data.tasks import load_split
+from provenn.figures import learning_curves, save
+from provenn.files import write_json, write_rows
+from provenn.models.modules import Powers, save_network
+from provenn.models.scratch import ModuleRegression, ScratchRegression, initial_parameters, load_pretrained
+from provenn.params import load_params
+from provenn.tracking.run import track
+from provenn.tracking.script import Progress, run_script, section
+from provenn.training import fit_regression, make_deterministic
+
+
+def main(task: str, implementation: str) -> None:
+    """Fit TASK (linear, multivariate, polynomial) with IMPLEMENTATION (scratch, module) to the least-squares solution."""
+    tasks = section(dict(load_params().train_regression), task, "train_regression")
+    settings = section(dict(tasks), implementation, f"train_regression.{task}")
+    with track("train_regression", f"{task}-{implementation}") as run:
+        make_deterministic(settings.seed)
+        train, validation = load_split(task, "train"), load_split(task, "validation")
+        powers = Powers(train.inputs.shape[1], settings.degree).fit(torch.from_numpy(train.inputs))
+        generator = torch.Generator().manual_seed(settings.seed)
+        pretrained = load_pretrained(settings.pretrained, settings.pretrained_md5)
+        weight, bias = initial_parameters(settings.initialisation, powers, generator, pretrained)
+        if implementation == "scratch":
+            model = ScratchRegression(powers, weight, bias, settings.learning_rate)
+        else:
+            model = ModuleRegression(powers, weight, bias, settings.learning_rate, settings.optimizer)
+
+        progress, history, started = Progress(settings.max_iterations, unit="iteration"), [], time.perf_counter()
+        for record in fit_regression(
+            model, train, validation, max_iterations=settings.max_iterations, tolerance=settings.tolerance
+        ):
+            run.epoch(record)
+            progress.show(record)
+            history.append(record)
+        progress.close()
+        run.metrics({"time/fit_s": time.perf_counter() - started})
+
+        name, results = f"{task}_{implementation}", Path("results/train_regression") / f"{task}-{implementation}"
+        save_network(Path("models") / task / f"{name}.safetensors", model.to_network())
+        write_rows(results / "history.csv", history)
+        last = history[-1]
+        write_json(results / "metrics.json", last | {"val/primary": last["val/rmse"]})
+        title = f"{name}: validation RMSE {last['val/rmse']:.4g} after {last['epoch']} iterations"
+        save(learning_curves(history, title), results / "learning_curves.png")
+
+
+if __name__ == "__main__":
+    run_script(main)
