@@ -1,0 +1,115 @@
+# `make` lists the targets. Each of them works in a fresh clone: what is missing is set up first.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# The first of these that is new enough; `make setup PYTHON=/path/to/python` names another.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	if $$python -c '$(NEW_ENOUGH)' 2>/dev/null; then echo $$python; break; fi; done)
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+
+# On Linux pip takes the torch that was built for CUDA (several GB more). For the CPU build, set PIP_EXTRA_INDEX_URL,
+# which pip reads itself, to PyTorch's own package index for the CPU; PyTorch's installation page names it.
+BIN := .venv/bin
+READY := .venv/.ready
+LOCK_ENVIRONMENT := .venv-lock
+
+# Stages call `python`: it must be the one with everything installed.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: setup
+setup: $(READY) ## Create .venv and install everything (done by the other targets when it is needed)
+
+# A virtual environment and DVC's local settings hold absolute paths: in a folder that was moved they are made anew.
+ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
+.PHONY: $(READY)
+endif
+$(READY): pyproject.toml requirements.lock
+	@command -v git >/dev/null || { echo "git is missing: install it, then run make again." >&2; exit 1; }
+	@"$(PYTHON)" -c '$(NEW_ENOUGH)' 2>/dev/null || { \
+		echo "Python 3.11 or newer is missing: install it, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@grep -qsxF "$(CURDIR)" $(READY) || rm -rf .venv
+	@test -x $(BIN)/pip || "$(PYTHON)" -m venv .venv
+	$(BIN)/pip install --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	@# DVC's own default is one folder for all users of the machine, which it unpickles from.
+	@mkdir -p .dvc/tmp/site_cache && chmod 700 .dvc/tmp/site_cache
+	@$(BIN)/dvc config --quiet --local core.site_cache_dir "$(CURDIR)/.dvc/tmp/site_cache"
+	@echo "$(CURDIR)" > $(READY)
+
+.PHONY: repro
+repro: $(READY) ## Run every stage whose data, parameters or code changed; say what to look at next
+	$(BIN)/dvc repro
+	@$(BIN)/provenn summary
+
+.PHONY: check-repro
+check-repro: $(READY) ## Fail if `dvc repro` still has a stage to run
+	@log=$$($(BIN)/dvc repro 2>&1) || { echo "$$log" >&2; exit 1; }; \
+	if echo "$$log" | grep -E "^(Running stage|Stage .* is cached)"; then \
+		echo "dvc repro still had the stages above to run, although it had just been run." >&2; exit 1; fi; \
+	echo "dvc repro ran no stage: everything is up to date."
+
+.PHONY: gate
+gate: $(READY) ## Fail if a metric is worse than the project promises
+	$(BIN)/provenn gate
+
+.PHONY: dag
+dag: $(READY) ## Draw the pipeline as text
+	@$(BIN)/dvc dag
+
+.PHONY: ui
+ui: $(READY) ## Open MLflow on the runs, for this machine alone
+	$(BIN)/provenn ui
+
+# One thread in each of the two test processes: more of them only wait for each other.
+.PHONY: test
+test: $(READY) ## Run the test suite
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+
+.PHONY: test-fast
+test-fast: $(READY) ## Run the tests that do not run the pipeline
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow"
+
+# shellcheck and pyflakes, which actionlint calls where they happen to be installed, would make the result depend on that.
+.PHONY: lint
+lint: $(READY) ## Check style, types, layers and the workflow files
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet .github
+
+.PHONY: format
+format: $(READY) ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: hooks
+hooks: $(READY) ## Check every commit before it is made (pre-commit)
+	$(BIN)/pre-commit install
+
+.PHONY: lock
+lock: ## Pin the newest versions that pyproject.toml admits in requirements.lock
+	rm -rf $(LOCK_ENVIRONMENT)
+	"$(PYTHON)" -m venv $(LOCK_ENVIRONMENT)
+	$(LOCK_ENVIRONMENT)/bin/pip install --disable-pip-version-check -e '.[dev]'
+	grep '^#' requirements.lock > $(LOCK_ENVIRONMENT)/requirements.lock
+	$(LOCK_ENVIRONMENT)/bin/pip freeze --exclude-editable > $(LOCK_ENVIRONMENT)/installed
+	sed 's/+.*//' $(LOCK_ENVIRONMENT)/installed | grep -viE '^(nvidia-|cuda-|triton)' | LC_ALL=C sort -f \
+		>> $(LOCK_ENVIRONMENT)/requirements.lock
+	mv $(LOCK_ENVIRONMENT)/requirements.lock requirements.lock
+	rm -rf $(LOCK_ENVIRONMENT)
+
+.PHONY: clean
+clean: ## Remove what the pipeline made; DVC's cache stays, so `make repro` brings it back at once
+	git clean -ffdXq -- data models results dvc_plots mlruns
+
+.PHONY: distclean
+distclean: clean ## Remove DVC's cache, .venv and the tools' caches too
+	rm -rf .venv $(LOCK_ENVIRONMENT) .dvc/cache .dvc/tmp .dvc/config.local
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache src/provenn.egg-info
