@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -10,7 +9,7 @@ import onnxruntime
 import torch
 from torch import nn
 
-from provenn.files import UserError, write_bytes
+from provenn.files import UserError
 from provenn.models.modules import Mlp, Network
 
 BATCH_SIZES = (1, 7, 256)
@@ -25,8 +24,8 @@ class Parity:
     different_predictions: int
 
 
-def export_network(network: Network, path: Path | str, example: np.ndarray, *, opset: int) -> None:
-    """Write `network` as a single ONNX file with a dynamic batch: `inputs` (batch, d) → `outputs`, a network's logits.
+def to_onnx(network: Network, example: np.ndarray, *, opset: int) -> bytes:
+    """Return `network` as a single ONNX file with a dynamic batch: `inputs` (batch, d) → `outputs`, a network's logits.
 
     Batch normalisation is folded into the linear layers and dropout left out, as at inference. The file carries
     neither source paths nor training code.
@@ -52,7 +51,7 @@ def export_network(network: Network, path: Path | str, example: np.ndarray, *, o
     del model.graph.metadata_props[:]
     del model.metadata_props[:]
     onnx.checker.check_model(model, full_check=True)
-    write_bytes(path, model.SerializeToString(deterministic=True))
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def fold_batch_norm(network: Mlp) -> nn.Sequential:
@@ -79,26 +78,28 @@ def fold_batch_norm(network: Mlp) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def run_onnx(path: Path | str, inputs: np.ndarray) -> np.ndarray:
-    """Return the outputs of an ONNX file for a batch of inputs, on one thread."""
+def open_session(model: bytes) -> onnxruntime.InferenceSession:
+    """Return an ONNX Runtime session for a model's bytes, on one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def run_onnx(session: onnxruntime.InferenceSession, inputs: np.ndarray) -> np.ndarray:
+    """Return the outputs for a batch of inputs (n, d)."""
     return np.asarray(session.run(None, {"inputs": inputs})[0])
 
 
 @torch.no_grad()
-def compare_with_source(network: Network, path: Path | str, inputs: np.ndarray) -> Parity:
-    """Run network and ONNX file over all inputs, at each of the batch sizes, and return the worst of what differs."""
+def compare_with_source(network: Network, model: bytes, inputs: np.ndarray) -> Parity:
+    """Run network and ONNX model over all inputs, at each of the batch sizes, and return the worst of what differs."""
     network.eval()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = open_session(model)
     largest, different = 0.0, 0
     for size in BATCH_SIZES:
         for batch in np.array_split(inputs, range(size, len(inputs), size)):
             source = network(torch.from_numpy(batch)).numpy()
-            exported = np.asarray(session.run(None, {"inputs": batch})[0])
+            exported = run_onnx(session, batch)
             largest = max(largest, float(np.abs(source - exported).max()))
             different += int((_decide(source) != _decide(exported)).sum())
     return Parity(len(inputs), largest, different)

@@ -18,7 +18,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
 from provenn.files import UserError, missing_file, write_bytes
@@ -73,13 +73,13 @@ def fit(estimator: Any, inputs: np.ndarray, targets: np.ndarray) -> None:
         estimator.fit(inputs, targets)
 
 
-def coefficients(estimator: Any) -> np.ndarray:
-    """Return intercept and weights (1 + d · degree,) of a fitted least-squares baseline.
+def coefficients(estimator: Any) -> np.ndarray | None:
+    """Return intercept and weights (1 + d · degree,) of a fitted least-squares baseline, None for any other.
 
     With several features and a degree above 1 the columns are scikit-learn's, cross terms included.
     """
-    linear = estimator[-1] if hasattr(estimator, "steps") else estimator
-    return np.concatenate([[linear.intercept_], linear.coef_])
+    linear = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    return np.concatenate([[linear.intercept_], linear.coef_]) if isinstance(linear, LinearRegression) else None
 
 
 def predict(estimator: Any, inputs: np.ndarray) -> np.ndarray:

@@ -89,12 +89,12 @@ def _log_onnx(path: str, example: np.ndarray) -> Any:
     import onnx
     from mlflow.models import infer_signature
 
-    from provenn.exporting import run_onnx
+    from provenn.exporting import open_session, run_onnx
 
     return mlflow.onnx.log_model(
         onnx.load(path),
         name=Path(path).stem,
-        signature=infer_signature(example, run_onnx(path, example)),
+        signature=infer_signature(example, run_onnx(open_session(Path(path).read_bytes()), example)),
         input_example=example,
         pip_requirements=_requirements("onnx", "onnxruntime", "numpy"),
         save_as_external_data=False,

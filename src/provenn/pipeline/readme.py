@@ -1,0 +1,43 @@
+"""The README's tables, generated from results/ and checked to be current."""
+
+import re
+from pathlib import Path
+
+from provenn.files import UserError, write_bytes
+from provenn.pipeline.results import load_results
+
+README = Path("README.md")
+
+
+def update(root: Path = Path(), *, write: bool) -> bool:
+    """Put the current tables between the README's markers; return whether any was stale."""
+    path = root / README
+    text = path.read_text(encoding="utf-8")
+    updated = _replace(text, "results", results_table(root))
+    if write and updated != text:
+        write_bytes(path, updated.encode())
+    return updated != text
+
+
+def results_table(root: Path = Path()) -> str:
+    """Return the Markdown table of every model's test result with its interval."""
+    lines = [
+        "| task | model | test metric | value | 95 % interval | against its counterpart |",
+        "|---|---|---|---:|---:|---|",
+    ]
+    for result in load_results(root):
+        star = " ★" if result.champion else ""
+        against = "" if result.p_value is None else f"{result.counterpart}: p = {result.p_value:.2g}"
+        lines.append(
+            f"| {result.task} | {result.model}{star} | {result.metric} | {result.value:.4f} "
+            f"| {result.low:.4f} to {result.high:.4f} | {against} |"
+        )
+    return "\n".join(lines)
+
+
+def _replace(text: str, name: str, content: str) -> str:
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if not pattern.search(text):
+        raise UserError(f"README.md has no place for the {name}: put `{begin}` and `{end}` where they belong.")
+    return pattern.sub(lambda _: f"{begin}\n{content}\n{end}", text)

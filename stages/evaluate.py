@@ -1,0 +1,61 @@
+"""Judge every model of a task on the sealed test set. No other stage reads its labels."""
+
+from pathlib import Path
+
+import numpy as np
+
+from provenn.data.tasks import TASKS, load_split
+from provenn.evaluation import choose_champion
+from provenn.evaluation.report import Options, judge, judge_coefficients, validation_metrics
+from provenn.figures.canvas import save
+from provenn.figures.report import report_figures
+from provenn.files import read_json, write_json, write_rows
+from provenn.models.loading import load_models
+from provenn.params import load_params
+from provenn.tracking.run import track
+from provenn.tracking.script import run_script
+
+
+def main(name: str) -> None:
+    """Evaluate all models of the task NAME: intervals, paired tests, calibration, pictures, and the champion."""
+    settings = load_params().evaluate
+    with track("evaluate", name):
+        task, models = TASKS[name], load_models(Path("models") / name)
+        options = Options(**settings.model_dump(exclude={"counterparts"}))
+
+        validation = load_split(name, "validation")
+        validated = {
+            model.name: validation_metrics(task, validation.targets, model.predict(validation.inputs))
+            for model in models.values()
+        }
+        networks = [model.name for model in models.values() if model.framework == "pytorch"]
+        champion = choose_champion(validated, task.direction, networks)
+
+        test = load_split(name, "test")
+        predictions = {model.name: model.predict(test.inputs) for model in models.values()}
+        report = judge(task, test, predictions, settings.counterparts, options)
+        truth = None
+        if task.kind == "regression":
+            truth = np.array(read_json(Path("data") / name / "test" / "truth.json")["coefficients"])
+            fitted = {model.name: model.coefficients for model in models.values() if model.coefficients is not None}
+            judge_coefficients(report, load_split(name, "train"), fitted, truth)
+
+        results = Path("results/evaluate") / name
+        for file, figure in report_figures(task, test, models, predictions, report, champion, truth):
+            save(figure, results / "figures" / file)
+        decided = predictions[champion] if truth is not None else predictions[champion].argmax(axis=1)
+        report.tables["predictions"] = [
+            {"true": true, "predicted": predicted} for true, predicted in zip(test.targets, decided, strict=True)
+        ]
+        for table, rows in report.tables.items():
+            write_rows(results / "tables" / f"{table}.csv", rows)
+        write_json(results / "champion.json", {"model": champion} | validated[champion])
+        write_json(results / "metrics.json", report.metrics)
+        for model in models.values():
+            value, low, high = (report.metrics[f"{model.name}/test/primary{end}"] for end in ("", "_low", "_high"))
+            print(f"{model.name:32} {task.primary_metric} {value:.4f}  [{low:.4f}, {high:.4f}]")
+        print(f"champion on validation: {champion}")
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,43 @@
+"""Export the champion of a task as one ONNX file and prove that it computes the same."""
+
+from pathlib import Path
+
+from provenn.data.tasks import load_inputs
+from provenn.exporting import compare_with_source, require_parity, to_onnx
+from provenn.files import read_json, write_bytes, write_json
+from provenn.models.modules import load_network
+from provenn.params import load_params
+from provenn.tracking.run import track
+from provenn.tracking.script import run_script
+from provenn.training import make_deterministic
+
+
+def main(task: str) -> None:
+    """Export the champion of TASK; fail unless it agrees with its source on the whole test set's inputs."""
+    settings = load_params().export_model
+    with track("export_model", task):
+        make_deterministic(seed=0)
+        champion = read_json(Path("results/evaluate") / task / "champion.json")["model"]
+        network = load_network(Path("models") / task / f"{champion}.safetensors")
+        # The inputs alone: labels of the test set are read by `evaluate` and nobody else.
+        inputs = load_inputs(task, "test")
+        model = to_onnx(network, inputs[:2], opset=settings.opset)
+        parity = compare_with_source(network, model, inputs)
+        require_parity(parity, settings.tolerance, champion)
+
+        target = Path("models/exported") / f"{task}.onnx"
+        write_bytes(target, model)
+        write_json(
+            Path("results/export_model") / task / "metrics.json",
+            {
+                "rows": parity.rows,
+                "largest_difference": parity.largest_difference,
+                "different_predictions": parity.different_predictions,
+                "bytes": len(model),
+            },
+        )
+        print(f"{target}: {champion}, outputs within {parity.largest_difference:.2g} on {parity.rows} test rows")
+
+
+if __name__ == "__main__":
+    run_script(main)
