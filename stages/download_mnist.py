@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from provenn.data.download import fetch
+from provenn.data.progress import show_progress
 from provenn.params import load_params
 from provenn.tracking.run import track
 from provenn.tracking.script import run_script
@@ -15,7 +16,10 @@ def main() -> None:
     settings = load_params().download_mnist
     with track("download_mnist"):
         directory = Path(settings.directory) if settings.directory else None
-        source = fetch(settings.dataset, RAW, directory=directory, deadline_s=settings.deadline_seconds)
+        with show_progress() as progress:
+            source = fetch(
+                settings.dataset, RAW, directory=directory, deadline_s=settings.deadline_seconds, progress=progress
+            )
         print(f"{settings.dataset}: four files verified, from {source}")
 
 

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from provenn.data.tasks import TASKS, load_split
-from provenn.evaluation import validation_metrics
+from provenn.evaluation.report import validation_metrics
 from provenn.files import write_json
 from provenn.models.baselines import build_estimator, fit, predict, save_estimator
 from provenn.params import load_params

@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from provenn.data.tasks import TASKS, load_split
-from provenn.figures import learning_curves, save
+from provenn.figures.canvas import save
+from provenn.figures.training import learning_curves
 from provenn.files import write_json, write_rows
 from provenn.models.modules import Mlp, save_network
 from provenn.params import load_params

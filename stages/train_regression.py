@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from provenn.data.tasks import load_split
-from provenn.figures import learning_curves, save
+from provenn.figures.canvas import save
+from provenn.figures.training import learning_curves
 from provenn.files import write_json, write_rows
 from provenn.models.modules import Powers, save_network
 from provenn.models.scratch import ModuleRegression, ScratchRegression, initial_parameters, load_pretrained

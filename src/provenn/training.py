@@ -7,7 +7,7 @@ import copy
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,11 @@ class ClassifierOptions:
     schedule: str = "constant"
     loss: str = "cross_entropy"
     patience: int | None = None
+
+    @classmethod
+    def of(cls, settings: Any) -> "ClassifierOptions":
+        """Take the fields of the same names from a section of `train_mlp`."""
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
 
 
 def make_deterministic(seed: int, threads: int = 1) -> None:

@@ -53,9 +53,11 @@ class Split:
 def data_files(task: str, split: str) -> list[Path]:
     """Return the files that `load_split` reads, relative to the repository's root, the inputs' file first."""
     _require_known(task, split)
+    # The test rows have a folder of their own, so that a stage that depends on `development` cannot see them.
+    folder = Path("data") / task / ("test" if split == "test" else "development")
     if task == "mnist":
-        return [Path(f"data/prepared/{split}_{part}.npy") for part in ("images", "labels")]
-    return [Path(f"data/synthetic/{task}.csv")]
+        return [folder / f"{split}_{part}.npy" for part in ("images", "labels")]
+    return [folder / "table.csv"]
 
 
 def load_split(task: str, split: str, root: Path = REPOSITORY) -> Split:

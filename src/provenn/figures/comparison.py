@@ -28,10 +28,10 @@ def model_comparison(
     """Draw a dot with its interval for each (model, value, low, high, framework), the best on top.
 
     `framework` is "pytorch" or "scikit-learn"; `direction` says whether high ("maximize") or low values are good.
-    Models named dummy… stand as a note under the axis: their distance would squeeze all others together.
+    Dummy models stand as a note under the axis: their distance would squeeze all others together.
     """
     rows = sorted((Result(*row) for row in results), key=lambda row: row.value, reverse=direction == "maximize")
-    drawn = [row for row in rows if not row.model.startswith("dummy")]
+    drawn = [row for row in rows if "dummy" not in row.model]
     if not drawn:
         raise UserError("There is no model to compare but the dummy: evaluate at least one more.")
     figure, (axes,) = canvas(title, width=7.5, height=2 + 0.42 * len(drawn))

@@ -51,17 +51,17 @@ def _regression(
     champion: str,
     truth: np.ndarray,
 ) -> Iterator[tuple[str, Figure]]:
-    fitted = {name: model for name, model in models.items() if model.coefficients is not None}
+    recovered = {name: model.coefficients for name, model in models.items() if model.coefficients is not None}
     error = report.metrics[f"{champion}/test/rmse"]
     title = f"{champion} predicts unseen rows with an RMSE of {error:.3g}"
     yield "predicted_against_true.png", predicted_against_true(test.targets, {champion: predictions[champion]}, title)
     if test.inputs.shape[1] == 1:
         grid = np.linspace(test.inputs.min(), test.inputs.max(), 200)
-        lines = {name: (grid, model.predict(grid[:, None])) for name, model in fitted.items()}
+        lines = {name: (grid, models[name].predict(grid[:, None])) for name in recovered}
         curve = grid, np.polynomial.polynomial.polyval(grid, truth)
         title = "Gradient descent and least squares draw one and the same line"
         yield "fitted_lines.png", fitted_lines(test.inputs[:, 0], test.targets, lines, curve, title)
-    found = {name: model.coefficients for name, model in fitted.items() if len(model.coefficients or ()) == len(truth)}
+    found = {name: values for name, values in recovered.items() if len(values) == len(truth)}
     if found:
         names = ["intercept", *(f"w{index}" for index in range(1, len(truth)))]
         yield "coefficients.png", coefficients(names, found, truth, "Recovered coefficients beside the true ones")

@@ -6,6 +6,7 @@ of day into its files; `save_estimator` replaces both, so that equal models give
 
 import io
 import json
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -90,24 +91,34 @@ def predict(estimator: Any, inputs: np.ndarray) -> np.ndarray:
 
 def save_estimator(path: Path | str, estimator: BaseEstimator) -> None:
     """Write a fitted estimator as a compressed skops file with reproducible bytes."""
-    import skops.io
-
-    write_bytes(path, _normalise(skops.io.dumps(estimator)))
+    write_bytes(path, _normalise(_import_skops().dumps(estimator)))
 
 
 def load_estimator(path: Path | str) -> Any:
     """Return the estimator of a skops file; raise UserError for a damaged file or a type that is not trusted."""
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
-
+    skops = _import_skops()
     if not Path(path).is_file():
         raise missing_file(path)
     try:
-        return skops.io.load(path, trusted=TRUSTED_TYPES)
-    except UntrustedTypesFoundException as error:
+        return skops.load(path, trusted=TRUSTED_TYPES)
+    except skops.exceptions.UntrustedTypesFoundException as error:
         raise UserError(f"{path} holds types that this project does not trust ({error}): do not load it.") from None
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
         raise UserError(f"{path} is damaged ({error}): restore it with `dvc repro`.") from None
+
+
+def _import_skops() -> Any:
+    # skops imports every module of scikit-learn, one of which imports torch where it is installed: a second lost.
+    absent = "torch" not in sys.modules
+    if absent:
+        sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        import skops.io
+        import skops.io.exceptions
+    finally:
+        if absent:
+            del sys.modules["torch"]
+    return skops.io
 
 
 def _normalise(archive: bytes) -> bytes:
