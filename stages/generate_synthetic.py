@@ -4,7 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from provenn.data.synthetic import add_split_column, make_linear, make_moons, make_multivariate, make_polynomial, write_table
+from provenn.data.synthetic import (
+    add_split_column,
+    make_linear,
+    make_moons,
+    make_multivariate,
+    make_polynomial,
+    write_table,
+)
 from provenn.files import write_json
 from provenn.params import load_params
 from provenn.tracking.run import track

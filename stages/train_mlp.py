@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from provenn.data.tasks import TASKS, load_split
+from provenn.determinism import make_deterministic, require_device
 from provenn.figures.canvas import save
 from provenn.figures.training import learning_curves
 from provenn.files import write_json, write_rows
@@ -13,7 +14,7 @@ from provenn.models.modules import Mlp, save_network
 from provenn.params import load_params
 from provenn.tracking.run import track
 from provenn.tracking.script import Progress, run_script, section
-from provenn.training import ClassifierOptions, fit_classifier, make_deterministic, require_device
+from provenn.training import ClassifierOptions, fit_classifier
 
 
 def main(name: str) -> None:
@@ -35,9 +36,7 @@ def main(name: str) -> None:
 
         progress, history, started = Progress(settings.epochs), [], time.perf_counter()
         options = ClassifierOptions.of(settings)
-        for record in fit_classifier(
-            network, train, validation, options, generator=generator, device=settings.device
-        ):
+        for record in fit_classifier(network, train, validation, options, generator=generator, device=settings.device):
             run.epoch(record)
             progress.show(record)
             history.append(record)

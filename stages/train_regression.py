@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from provenn.data.tasks import load_split
+from provenn.determinism import make_deterministic
 from provenn.figures.canvas import save
 from provenn.figures.training import learning_curves
 from provenn.files import write_json, write_rows
@@ -14,7 +15,7 @@ from provenn.models.scratch import ModuleRegression, ScratchRegression, initial_
 from provenn.params import load_params
 from provenn.tracking.run import track
 from provenn.tracking.script import Progress, run_script, section
-from provenn.training import fit_regression, make_deterministic
+from provenn.training import fit_regression
 
 
 def main(task: str, implementation: str) -> None:

@@ -5,10 +5,9 @@ Whoever calls a loop logs its records, draws a progress bar or stops early by no
 
 import copy
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,8 +16,7 @@ from torch.nn import functional
 
 from provenn.data.tasks import Split
 from provenn.files import UserError
-from provenn.models.modules import Mlp
-from provenn.models.scratch import Trainable
+from provenn.models.modules import LinearRegression, Mlp
 
 Record = dict[str, float]
 
@@ -28,6 +26,25 @@ class NonFiniteLossError(UserError):
 
     def __init__(self, unit: str, number: int) -> None:
         super().__init__(f"the loss is no longer finite in {unit} {number}: lower learning_rate.")
+
+
+class Trainable(Protocol):
+    """What `training.fit_regression` needs of a model."""
+
+    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean squared error, a scalar to call `backward` on."""
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of the last iteration."""
+
+    def update(self) -> None:
+        """Take one step of gradient descent."""
+
+    def gradients(self) -> list[Tensor]:
+        """Return the gradient of every parameter, after `backward`."""
+
+    def to_network(self) -> LinearRegression:
+        """Return the trained model as the module that is saved, served and exported."""
 
 
 @dataclass(frozen=True)
@@ -47,25 +64,6 @@ class ClassifierOptions:
     def of(cls, settings: Any) -> "ClassifierOptions":
         """Take the fields of the same names from a section of `train_mlp`."""
         return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
-
-
-def make_deterministic(seed: int, threads: int = 1) -> None:
-    """Make torch repeat itself bit for bit on this machine: fixed threads, deterministic kernels, no denormals.
-
-    The seed is that of torch's global generator, which dropout alone draws from; all else takes its own generator.
-    """
-    torch.manual_seed(seed)
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
-    torch.set_flush_denormal(True)
-
-
-def require_device(device: str) -> None:
-    """Raise UserError when `cuda` is asked for and there is none."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("device is cuda, but torch finds no CUDA device here: set device: cpu.")
-    # cuBLAS repeats itself only with a fixed workspace.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 def fit_regression(

@@ -150,7 +150,9 @@ def load_network(path: Path | str) -> Network:
         network = build(architecture)
         network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in tensors.items()})
     except (KeyError, RuntimeError, TypeError) as error:
-        raise UserError(f"{path} does not hold the network it describes ({error}): restore it with `dvc repro`.") from None
+        raise UserError(
+            f"{path} does not hold the network it describes ({error}): restore it with `dvc repro`."
+        ) from None
     return network.eval()
 
 

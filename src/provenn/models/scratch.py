@@ -4,32 +4,11 @@
 side by side: `loss`, `zero_grad`, `update`.
 """
 
-from typing import Protocol
-
 import torch
 from torch import Tensor, nn
 
 from provenn.files import UserError, digest
 from provenn.models.modules import LinearRegression, Powers, load_network
-
-
-class Trainable(Protocol):
-    """What `training.fit_regression` needs of a model."""
-
-    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean squared error, a scalar to call `backward` on."""
-
-    def zero_grad(self) -> None:
-        """Forget the gradients of the last iteration."""
-
-    def update(self) -> None:
-        """Take one step of gradient descent."""
-
-    def gradients(self) -> list[Tensor]:
-        """Return the gradient of every parameter, after `backward`."""
-
-    def to_network(self) -> LinearRegression:
-        """Return the trained model as the module that is saved, served and exported."""
 
 
 class ScratchRegression:
@@ -104,7 +83,9 @@ def load_pretrained(path: str | None, md5: str | None) -> LinearRegression | Non
         return None
     found = digest(path)
     if found != md5:
-        raise UserError(f"{path} has the MD5 {found}, not {md5}: set pretrained_md5 to it if this is the file you mean.")
+        raise UserError(
+            f"{path} has the MD5 {found}, not {md5}: set pretrained_md5 to it if this is the file you mean."
+        )
     network = load_network(path)
     if not isinstance(network, LinearRegression):
         raise UserError(f"{path} is no regression model: choose one of models/linear, multivariate or polynomial.")
@@ -123,7 +104,9 @@ def initial_parameters(
     if pretrained is not None:
         intercept, *slopes = pretrained.coefficients()
         if len(slopes) != count:
-            raise UserError(f"the pretrained model has {len(slopes)} weights, this one {count}: choose the same degree.")
+            raise UserError(
+                f"the pretrained model has {len(slopes)} weights, this one {count}: choose the same degree."
+            )
         raw = torch.tensor(slopes, dtype=torch.float64)
         return raw * powers.scale, (intercept + (raw * powers.mean).sum()).reshape(1)
     bias = torch.zeros(1, dtype=torch.float64)

@@ -136,8 +136,13 @@ def numeric_platform() -> str:
     features = np._core._multiarray_umath.__cpu_features__  # type: ignore[attr-defined]
     instruction_set = next((name for name in ("AVX512F", "AVX2", "ASIMD") if features.get(name)), "baseline")
     pools = threadpool_info()
-    blas = sorted({f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}".strip()
-                   for pool in pools if pool["user_api"] == "blas"})
+    blas = sorted(
+        {
+            f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}".strip()
+            for pool in pools
+            if pool["user_api"] == "blas"
+        }
+    )
     threads = os.environ.get("OMP_NUM_THREADS", "default")
     machine = os.uname().machine
     return f"{machine} {instruction_set}; {', '.join(blas)}; threads {threads}; torch {version('torch')}"

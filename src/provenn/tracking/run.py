@@ -6,16 +6,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from provenn.files import UserError
 from provenn.tracking import projection
 from provenn.tracking.entry import StageEntry, read_entry
-from provenn.tracking.store import connect, experiment_id, tracking_uri, project_root
+from provenn.tracking.store import connect, experiment_id, project_root, tracking_uri
 
 PARENT_RUN = "PROVENN_PARENT_RUN_ID"
 BATCH = 1000  # metrics that MLflow takes in one call

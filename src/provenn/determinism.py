@@ -1,0 +1,26 @@
+"""What makes torch repeat itself, and the device it computes on."""
+
+import os
+
+import torch
+
+from provenn.files import UserError
+
+
+def make_deterministic(seed: int, threads: int = 1) -> None:
+    """Make torch repeat itself bit for bit on this machine: fixed threads, deterministic kernels, no denormals.
+
+    The seed is that of torch's global generator, which dropout alone draws from; all else takes its own generator.
+    """
+    torch.manual_seed(seed)
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    torch.set_flush_denormal(True)
+
+
+def require_device(device: str) -> None:
+    """Raise UserError when `cuda` is asked for and there is none."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("device is cuda, but torch finds no CUDA device here: set device: cpu.")
+    # cuBLAS repeats itself only with a fixed workspace.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
