@@ -19,7 +19,7 @@ from provenn.training import fit_regression
 
 
 def main(task: str, implementation: str) -> None:
-    """Fit TASK (linear, multivariate, polynomial) with IMPLEMENTATION (scratch, module) to the least-squares solution."""
+    """Fit TASK (linear, multivariate, polynomial) by gradient descent with IMPLEMENTATION (scratch, module)."""
     tasks = section(dict(load_params().train_regression), task, "train_regression")
     settings = section(dict(tasks), implementation, f"train_regression.{task}")
     with track("train_regression", f"{task}-{implementation}") as run:

@@ -79,7 +79,7 @@ def fit_regression(
     for iteration in range(1, max_iterations + 1):
         loss = model.loss(inputs, targets)
         model.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if not math.isfinite(loss.item()):
             raise NonFiniteLossError("iteration", iteration)
         steepest = max(gradient.abs().max().item() for gradient in model.gradients())

@@ -14,6 +14,8 @@ from provenn.figures.comparison import model_comparison
 from provenn.figures.regression import coefficients, fitted_lines, predicted_against_true
 from provenn.models.loading import TrainedModel
 
+INTERVAL = ("primary", "primary_low", "primary_high")
+
 
 def report_figures(
     task: Task,
@@ -34,11 +36,11 @@ def report_figures(
 
 
 def _comparison(task: Task, models: Mapping[str, TrainedModel], report: Report, champion: str) -> Figure:
-    rows = [
-        (name, *(report.metrics[f"{name}/test/{column}"] for column in _interval("primary")), model.framework)
-        for name, model in models.items()
-    ]
-    value, low, high = (report.metrics[f"{champion}/test/{column}"] for column in _interval("primary"))
+    rows = []
+    for name, model in models.items():
+        value, low, high = (report.metrics[f"{name}/test/{column}"] for column in INTERVAL)
+        rows.append((name, value, low, high, model.framework))
+    value, low, high = (report.metrics[f"{champion}/test/{column}"] for column in INTERVAL)
     title = f"{task.name}: {champion}, the champion on validation, reaches {value:.4g} ({low:.4g} to {high:.4g})"
     return model_comparison(rows, f"test {task.primary_metric}", title, task.direction)
 
@@ -105,7 +107,3 @@ def _classification(
                     f"{name} gets {value:.1%} of the test points right",
                 ),
             )
-
-
-def _interval(metric: str) -> tuple[str, str, str]:
-    return metric, f"{metric}_low", f"{metric}_high"

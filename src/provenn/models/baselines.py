@@ -1,7 +1,7 @@
 """scikit-learn's counterparts of the networks, and their model files.
 
-A file is skops, which is data and not code: it loads only types on an allow-list. skops puts memory addresses and the time
-of day into its files; `save_estimator` replaces both, so that equal models give equal bytes.
+A file is skops, which is data and not code: it loads only types on an allow-list. skops puts memory addresses and the
+time of day into its files; `save_estimator` replaces both, so that equal models give equal bytes.
 """
 
 import io

@@ -58,7 +58,8 @@ class LinearRegression(nn.Module):
         self.linear = nn.Linear(features * degree, 1, dtype=torch.float64)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.linear(self.powers(inputs)).squeeze(1)
+        outputs: Tensor = self.linear(self.powers(inputs))
+        return outputs.squeeze(1)
 
     def coefficients(self) -> np.ndarray:
         """Return intercept and weights of the raw powers, (1 + d · degree,): the standardisation undone."""
@@ -73,11 +74,11 @@ class LinearRegression(nn.Module):
 
 
 class Mlp(nn.Module):
-    """A multi-layer perceptron: (n, inputs) → logits (n, outputs); without hidden layers logistic or softmax regression.
+    """A multi-layer perceptron, (n, inputs) → logits (n, outputs); logistic or softmax regression if nothing is hidden.
 
-    A hidden layer is Linear → BatchNorm (optional) → activation → Dropout (optional). One output is the logit of class 1
-    of two. Weights start as He et al. (2015) propose for ReLU and its kin, as Glorot & Bengio (2010) for sigmoid and
-    tanh; biases at zero.
+    A hidden layer is Linear → BatchNorm (optional) → activation → Dropout (optional). One output is the logit of
+    class 1 of two. Weights start as He et al. (2015) propose for ReLU and its kin, as Glorot & Bengio (2010) for
+    sigmoid and tanh; biases at zero.
     """
 
     def __init__(
@@ -105,7 +106,8 @@ class Mlp(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.layers(inputs)
+        logits: Tensor = self.layers(inputs)
+        return logits
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator) -> "Mlp":
