@@ -6,7 +6,7 @@ import numpy as np
 
 from provenn.data.tasks import TASKS, load_split
 from provenn.evaluation import choose_champion
-from provenn.evaluation.report import Options, judge, judge_coefficients, validation_metrics
+from provenn.evaluation.report import Options, judge, judge_coefficients, metrics_of, validation_metrics
 from provenn.figures.canvas import save
 from provenn.figures.report import report_figures
 from provenn.files import read_json, write_json, write_rows
@@ -50,7 +50,8 @@ def main(name: str) -> None:
         for table, rows in report.tables.items():
             write_rows(results / "tables" / f"{table}.csv", rows)
         write_json(results / "champion.json", {"model": champion} | validated[champion])
-        write_json(results / "metrics.json", report.metrics)
+        write_json(results / "models.json", report.metrics)
+        write_json(results / "metrics.json", metrics_of(report, champion))
         for model in models.values():
             value, low, high = (report.metrics[f"{model.name}/test/primary{end}"] for end in ("", "_low", "_high"))
             print(f"{model.name:32} {task.primary_metric} {value:.4f}  [{low:.4f}, {high:.4f}]")

@@ -8,7 +8,7 @@ import torch
 from provenn.data.tasks import load_split
 from provenn.determinism import make_deterministic
 from provenn.figures.canvas import save
-from provenn.figures.training import learning_curves
+from provenn.figures.training import descent
 from provenn.files import write_json, write_rows
 from provenn.models.modules import Powers, save_network
 from provenn.models.scratch import ModuleRegression, ScratchRegression, initial_parameters, load_pretrained
@@ -50,7 +50,7 @@ def main(task: str, implementation: str) -> None:
         last = history[-1]
         write_json(results / "metrics.json", last | {"val/primary": last["val/rmse"]})
         title = f"{name}: validation RMSE {last['val/rmse']:.4g} after {last['epoch']} iterations"
-        save(learning_curves(history, title), results / "learning_curves.png")
+        save(descent(history, title), results / "learning_curves.png")
 
 
 if __name__ == "__main__":

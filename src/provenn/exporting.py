@@ -110,7 +110,7 @@ def require_parity(parity: Parity, tolerance: float, model: str) -> None:
     if parity.different_predictions or not parity.largest_difference <= tolerance:
         raise UserError(
             f"the exported {model} does not compute what its source does: {parity.different_predictions} different "
-            f"predictions, outputs up to {parity.largest_difference:.2g} apart; export_model.tolerance is {tolerance:g}."
+            f"predictions, outputs {parity.largest_difference:.2g} apart; export_model.tolerance is {tolerance:g}."
         )
 
 

@@ -43,6 +43,13 @@ def validation_metrics(task: Task, targets: np.ndarray, predictions: np.ndarray)
     return {"val/loss": log_loss(targets, predictions), "val/accuracy": share, "val/primary": share}
 
 
+def metrics_of(report: Report, model: str) -> dict[str, float]:
+    """Return the metrics of one model under the names that all tasks share: test/primary, test/rmse, …"""
+    return {
+        name.removeprefix(f"{model}/"): value for name, value in report.metrics.items() if name.startswith(f"{model}/")
+    }
+
+
 def judge(
     task: Task, test: Split, predictions: Mapping[str, np.ndarray], counterparts: Mapping[str, str], options: Options
 ) -> Report:

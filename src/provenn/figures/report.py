@@ -61,12 +61,15 @@ def _regression(
         grid = np.linspace(test.inputs.min(), test.inputs.max(), 200)
         lines = {name: (grid, models[name].predict(grid[:, None])) for name in recovered}
         curve = grid, np.polynomial.polynomial.polyval(grid, truth)
-        title = "Gradient descent and least squares draw one and the same line"
+        drawn = np.array([line for _, line in lines.values()])
+        title = f"The fitted lines lie within {np.ptp(drawn, axis=0).max():.1e} of each other"
         yield "fitted_lines.png", fitted_lines(test.inputs[:, 0], test.targets, lines, curve, title)
     found = {name: values for name, values in recovered.items() if len(values) == len(truth)}
     if found:
+        farthest = max(float(np.abs(values - truth).max()) for values in found.values())
+        title = f"Recovered coefficients are within {farthest:.2g} of the true ones"
         names = ["intercept", *(f"w{index}" for index in range(1, len(truth)))]
-        yield "coefficients.png", coefficients(names, found, truth, "Recovered coefficients beside the true ones")
+        yield "coefficients.png", coefficients(names, found, truth, title)
 
 
 def _classification(

@@ -43,6 +43,27 @@ def learning_curves(
     return figure
 
 
+@styled
+def descent(history: Sequence[Mapping[str, Any]], title: str) -> Figure:
+    """Draw the loss of train and validation, and the largest gradient, over the iterations of gradient descent.
+
+    `history` has epoch (the iteration), train/loss, val/loss and train/largest_gradient. Iterations are on a
+    logarithmic axis, because the loss falls geometrically.
+    """
+    figure, (losses, gradients) = canvas(title, columns=2, width=8, height=4)
+    iterations = np.array([int(row["epoch"]) for row in history])
+    _curves(losses, history, iterations, "loss")
+    gradients.plot(iterations, _column(history, "train/largest_gradient"), color=BLUE, linewidth=2)
+    gradients.set_yscale("log")
+    gradients.set(ylabel="largest gradient")
+    for axes in (losses, gradients):
+        axes.set_xscale("log")
+        axes.set_xlabel("iteration")
+        axes.xaxis.set_major_formatter("{x:g}")
+    legend_below(figure, losses)
+    return figure
+
+
 def _curves(axes: Axes, history: Sequence[Mapping[str, Any]], epochs: np.ndarray, metric: str) -> None:
     lowest, highest = np.inf, -np.inf
     for split, label, color, width in (("train", "train", BLUE, 2.6), ("val", "validation", VERMILION, 1.4)):

@@ -23,8 +23,8 @@ class ModelResult:
 
 
 def load_metrics(task: str, root: Path = Path()) -> dict[str, float]:
-    """Return what `evaluate` found for a task; raise UserError when it has not run."""
-    path = root / "results" / "evaluate" / task / "metrics.json"
+    """Return what `evaluate` found, by `<model>/<metric>`; raise UserError when it has not run."""
+    path = root / "results" / "evaluate" / task / "models.json"
     if not path.is_file():
         raise UserError(f"{path} is missing: run `make repro` first.")
     metrics: dict[str, float] = read_json(path)

@@ -1,0 +1,65 @@
+"""dvc.yaml against the code: a stage declares what it imports, and nothing else decides when it runs."""
+
+import ast
+from pathlib import Path
+
+import grimp
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+GRAPH = grimp.build_graph("provenn")
+
+# No output depends on these: the schema only refuses (it has no defaults, values come from params.yaml), and tracking
+# only shows. A changed schema or MLflow view must not retrain anything.
+NOT_COMPUTING = ("provenn.params", "provenn.tracking")
+
+
+def imported_files(script: Path) -> set[str]:
+    """Return the files under src/ whose code the script runs, as paths of the repository."""
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(script.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("provenn"):
+            modules |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)} & GRAPH.modules
+    modules = {module for module in modules if not module.startswith(NOT_COMPUTING)}
+    for module in set(modules):
+        modules |= GRAPH.find_upstream_modules(module)
+    modules |= {module.rsplit(".", parents)[0] for module in modules for parents in range(1, module.count(".") + 1)}
+    modules = {module for module in modules if not module.startswith(NOT_COMPUTING)}
+    return {str(file.relative_to(ROOT)) for module in modules if has_code(file := source(module))}
+
+
+def source(module: str) -> Path:
+    path = ROOT / "src" / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def has_code(path: Path) -> bool:
+    """A package's file that holds a docstring alone is no reason to run anything."""
+    return len(ast.parse(path.read_text()).body) > 1
+
+
+def definition(stage: str) -> dict:
+    return STAGES[stage].get("do", STAGES[stage])
+
+
+@pytest.mark.parametrize("stage", sorted(STAGES))
+def test_a_stage_declares_every_source_file_that_its_script_imports(stage: str) -> None:
+    declared = {dep for dep in definition(stage)["deps"] if dep.startswith(("src/", "stages/"))}
+    script = f"stages/{stage}.py"
+    assert declared - {"src/provenn/params.py"} == imported_files(ROOT / script) | {script}
+
+
+@pytest.mark.parametrize("stage", sorted(STAGES))
+def test_a_stage_has_a_script_a_section_and_a_description_of_its_own_name(stage: str) -> None:
+    assert (ROOT / "stages" / f"{stage}.py").is_file()
+    assert definition(stage)["desc"].endswith(".")
+    params = definition(stage).get("params", [])
+    assert all(param.split(".")[0] == stage for param in params)
+    assert f"stages/{stage}.py" in definition(stage)["cmd"]
+
+
+def test_test_data_is_a_dependency_of_evaluation_and_export_alone() -> None:
+    readers = {stage for stage in STAGES for dep in definition(stage)["deps"] if dep.endswith("/test")}
+    assert readers == {"evaluate", "export_model"}
