@@ -29,7 +29,7 @@ _PLAIN_REASONS = {
 def sentences(error: Mapping[str, Any]) -> list[str]:
     """Return a sentence, rarely two, for one of pydantic's errors."""
     keys = _follow(error["loc"])[0]
-    if keys[-1] == "[key]":
+    if keys[-1:] == ["[key]"]:
         return [f"{_path(keys[:-1])}: the name must be text."]
     match error["type"]:
         case "extra_forbidden" | "invalid_key":
