@@ -83,7 +83,7 @@ def fit(estimator: Any, inputs: np.ndarray, targets: np.ndarray) -> None:
 def coefficients(estimator: Any) -> np.ndarray | None:
     """Return intercept and weights (1 + d · degree,) of a fitted least-squares baseline, None for any other.
 
-    None too for several features with a degree above 1: scikit-learn's powers then have cross terms, the networks' none.
+    None too for several features with a degree above 1: scikit-learn then has cross terms, the networks have none.
     """
     linear = estimator
     if isinstance(estimator, Pipeline):
