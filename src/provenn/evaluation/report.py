@@ -88,11 +88,11 @@ def judge_coefficients(report: Report, train: Split, coefficients: Mapping[str, 
         from_solution = coefficient_distance(found, least_squares(powers, train.targets))
         report.metrics[f"{model}/coefficients/max_absolute_from_truth"] = from_truth["max_absolute"]
         report.metrics[f"{model}/coefficients/max_relative_from_least_squares"] = from_solution["max_relative"]
-    width = max(len(truth), *(len(found) for found in coefficients.values()))
+    width = max(len(values) for values in (truth, *coefficients.values()))
+    columns = {"true": truth, **coefficients}
     report.tables["coefficients"] = [
-        {"coefficient": index, "true": true}
-        | {model: _padded(found, width)[index] for model, found in coefficients.items()}
-        for index, true in enumerate(_padded(truth, width))
+        {"coefficient": index} | {name: _padded(values, width)[index] for name, values in columns.items()}
+        for index in range(width)
     ]
 
 
