@@ -75,6 +75,7 @@ class Run:
         if not self._history_logged:
             self._open.history(self.entry)
         self._open.files(self.entry)
+        self._open.register(self.entry)
         self._open.test_results(self.entry)
         self._open.finish()
 

@@ -89,6 +89,15 @@ class RunWriter:
             if run and path.stem in results:
                 log_test_results(self.client, run, results[path.stem])
 
+    def register(self, entry: StageEntry, *, alias: bool = True) -> bool:
+        """Register the exported model of the run, as champion if `alias`; return whether anything was new."""
+        path, task = projection.model_path(entry), projection.task_of(entry)
+        if path is None or task is None or not path.endswith(".onnx"):
+            return False
+        outputs = self.client.get_run(self.run_id).outputs
+        models = outputs.model_outputs if outputs else []
+        return register_champion(self.client, entry.outs[path], models[0].model_id, task, alias=alias)
+
     def patch(self, patch: str) -> None:
         """Keep the changes that were not committed when the stage ran."""
         folder, _, name = PATCH_FILE.partition("/")
@@ -102,10 +111,7 @@ class RunWriter:
         path, task = projection.model_path(entry), projection.task_of(entry)
         if path is None or task is None:
             return None
-        model_id = log_model_file(entry, path, task, self.run_id)
-        if path.endswith(".onnx"):
-            register_champion(self.client, entry.outs[path], model_id, task)
-        return model_id
+        return log_model_file(entry, path, task, self.run_id)
 
     def _find(self, entry: StageEntry, condition: str) -> "Run | None":
         runs = self.client.search_runs(
