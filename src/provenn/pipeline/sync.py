@@ -56,23 +56,23 @@ class SyncReport:
         return asdict(self) | {"complete": self.complete, "changed": self.changed}
 
     def table(self) -> Table:
-        """Return the short table: every stage that was not in agreement, and a count of the others."""
+        """Return the short table: every stage that was not in agreement, and what was mended besides."""
         agreed = sum(stage.state == "agreed" for stage in self.stages)
-        table = Table(title=f"{self.uri}: {agreed} of {len(self.stages)} stages had their run")
+        table = Table(title=f"{agreed} of {len(self.stages)} stages had their run in {self.uri}", title_justify="left")
         for column in ("stage", "what was done", "run"):
             table.add_column(column, overflow="fold")
         for stage in self.stages:
             if stage.state != "agreed":
                 name = f"{stage.stage} ({stage.commit[:8]})" if stage.commit else stage.stage
-                table.add_row(name, " ".join(filter(None, (stage.state, stage.detail))), (stage.run_id or "")[:8])
-        for run_id in self.killed:
-            table.add_row("", "marked KILLED: its process is gone", run_id[:8])
-        for run_id in self.superseded:
-            table.add_row("", "marked superseded: an equal run stands for the stage", run_id[:8])
-        for name in self.test_results:
-            table.add_row(name, "given its test results", "")
-        for name in self.registered:
-            table.add_row(name, "registered, or made champion", "")
+                table.add_row(name, ": ".join(filter(None, (stage.state, stage.detail))), (stage.run_id or "")[:8])
+        mended = [("", "KILLED: its process is gone", run_id) for run_id in self.killed]
+        mended += [("", "superseded: an equal run stands for the stage", run_id) for run_id in self.superseded]
+        mended += [(name, "test results added", "") for name in self.test_results]
+        mended += [(name, "registered, or made champion", "") for name in self.registered]
+        for name, what, run_id in mended:
+            table.add_row(name, what, run_id[:8])
+        if not table.row_count:
+            table.add_row("", "nothing: MLflow agrees with dvc.lock", "")
         return table
 
 

@@ -48,7 +48,8 @@ def register_champion(client: "MlflowClient", content: str, model_id: str, task:
         changed = True
         tags = {"md5": content, "task": task}
         version = client.create_model_version(name, f"models:/{model_id}", model_id=model_id, tags=tags)
-    if alias and client.get_registered_model(name).aliases.get("champion") != str(version.version):
+    aliases = client.get_registered_model(name).aliases
+    if alias and str(aliases.get("champion")) != str(version.version):
         changed = True
         client.set_registered_model_alias(name, "champion", version.version)
     return changed
@@ -110,6 +111,7 @@ def _log_onnx(path: str, example: np.ndarray, run_id: str) -> Any:
         input_example=example,
         pip_requirements=_requirements("onnx", "onnxruntime", "numpy"),
         save_as_external_data=False,
+        onnx_execution_providers=["CPUExecutionProvider"],
     )
 
 
