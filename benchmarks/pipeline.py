@@ -30,7 +30,9 @@ def main() -> None:
         parallel_seconds = timed(parallel, [*PYTHON, "-c", command, "repro", "--jobs", str(jobs)])
         print(f"parallel  provenn repro --jobs {jobs:<3} {parallel_seconds:7.1f} s")
         print(f"ratio     {parallel_seconds / serial_seconds:.2f}")
-        different = sorted(path for path, content in contents(serial).items() if contents(parallel).get(path) != content)
+        different = sorted(
+            path for path, content in contents(serial).items() if contents(parallel).get(path) != content
+        )
     if different:
         sys.exit(f"the results differ: {', '.join(different)}")
     print("results   the same, byte for byte, dvc.lock included")

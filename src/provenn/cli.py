@@ -123,6 +123,24 @@ def readme(
 
 
 @app.command()
+def sync(
+    uri: Annotated[str | None, typer.Option(help="Another store or server to project into.")] = None,
+    all_commits: Annotated[bool, typer.Option("--all-commits", help="Project git's history too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make MLflow agree with dvc.lock: add what is missing from the files; exit with 1 when a file is nowhere."""
+    from provenn.pipeline.sync import synchronise
+
+    report = synchronise(uri=uri, all_commits=all_commits)
+    if as_json:
+        print(json.dumps(report.as_dict(), indent=2))
+    else:
+        Console().print(report.table())
+    if not report.complete:
+        raise typer.Exit(1)
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="The port on this machine; 0 takes a free one.")] = 5000,
 ) -> None:

@@ -1,5 +1,6 @@
 """`provenn repro` on small repositories: what runs beside what, and what is left afterwards."""
 
+import itertools
 import json
 import os
 import signal
@@ -8,13 +9,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from small_repository import SmallRepository, Watcher, make, stage
 
 from provenn.files import UserError
+from provenn.pipeline.dvc_locks import LockFile, mend_rwlock
 from provenn.pipeline.graph import open_repository, read_plan
-from provenn.pipeline.locks import LockFile, mend_rwlock
 from provenn.pipeline.report import Report
 from provenn.pipeline.runner import reproduce
-from tests.pipeline.small_repository import SmallRepository, Watcher, make, stage
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_one_job_runs_one_stage_at_a_time(repository):
     repository.define({name: stage(name, 0.2) for name in "abc"})
     assert repro(jobs=1).counts == {"ran": 3}
     spans = sorted(repository.spans().values())
-    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -219,7 +220,7 @@ def test_two_parallel_runs_of_one_repository_do_not_mix(repository):
     first = repository.command("provenn", "repro")
     repository.wait_for_start("a")
     try:
-        with pytest.raises(UserError, match=f"another `provenn repro` is at work here .process {first.pid}, .* since"):
+        with pytest.raises(UserError, match=f"`provenn repro` is running already .process {first.pid}, since"):
             repro()
     finally:
         first.terminate()
@@ -287,28 +288,26 @@ def test_a_lock_file_cut_by_a_killed_process_is_put_back(repository):
 
 
 def test_stages_run_below_one_pipeline_run_with_a_status_of_its_own(repository, monkeypatch):
-    from mlflow import MlflowClient
-
     from provenn.tracking.store import connect
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    monkeypatch.setattr("provenn.pipeline.runner._project", lambda: None)
+    monkeypatch.setattr("provenn.pipeline.runner._project", lambda *_: None)
     broken = stage("broken")
     broken["cmd"] = "false"
     repository.define({"a": stage("a"), "b": stage("b"), "broken": broken})
     report = repro()
     parents = {parent for *_, parent in repository.noted()}
     assert parents == {report.parent_run}
-    connect(repository.root)
-    run = MlflowClient().get_run(report.parent_run)
+    client = connect(repository.root)
+    run = client.get_run(report.parent_run)
     assert run.info.status == "FAILED"
-    assert MlflowClient().get_experiment(run.info.experiment_id).name == "pipeline"
+    assert client.get_experiment(run.info.experiment_id).name == "pipeline"
     assert run.data.metrics["stages/ran"] == 2
     assert run.data.metrics["stages/failed"] == 1
 
     repository.define({"a": stage("a"), "b": stage("b")})
     assert repro().parent_run is None
-    assert len(MlflowClient().search_runs([run.info.experiment_id])) == 1
+    assert len(client.search_runs([run.info.experiment_id])) == 1
 
 
 def test_a_server_that_is_away_costs_a_warning_and_a_few_seconds(repository, monkeypatch):
@@ -319,7 +318,7 @@ def test_a_server_that_is_away_costs_a_warning_and_a_few_seconds(repository, mon
         silent.listen()
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setattr("provenn.tracking.pipeline_run.SERVER_SECONDS", 1.0)
-        monkeypatch.setattr("provenn.pipeline.runner._project", lambda: None)
+        monkeypatch.setattr("provenn.pipeline.runner._project", lambda *_: None)
         repository.define({"a": stage("a")})
         watcher = Watcher()
         began = time.monotonic()

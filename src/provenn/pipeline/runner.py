@@ -15,8 +15,9 @@ from types import FrameType
 from typing import Protocol
 
 from provenn.files import write_json
+from provenn.pipeline.dvc_locks import LockFile, blockers, mend_rwlock
 from provenn.pipeline.graph import Plan, open_repository, read_plan
-from provenn.pipeline.locks import LockFile, blockers, mend_rwlock, single_runner
+from provenn.pipeline.locks import only_one
 from provenn.pipeline.processes import Outcome, StageProcess, stop
 from provenn.pipeline.report import UP_TO_DATE, Report, summarise
 from provenn.tracking.pipeline_run import PipelineRun
@@ -57,7 +58,7 @@ def reproduce(targets: Iterable[str], jobs: int, view: View) -> Report:
     """
     root = Path.cwd()
     began = time.monotonic()
-    with open_repository(root) as repo, single_runner(root / FOLDER):
+    with open_repository(root) as repo, only_one(root, "repro", wait_s=0):
         mend_rwlock(repo)
         runner = Runner(read_plan(repo, targets), jobs, view, PipelineRun(root))
         try:
@@ -67,7 +68,8 @@ def reproduce(targets: Iterable[str], jobs: int, view: View) -> Report:
         _remember_durations(report)
         report.total_seconds = time.monotonic() - began
         _close(runner.parent, report, view)
-        _project()
+    if report.stopped_by is None:
+        _project(root, view)
     return report
 
 
@@ -204,13 +206,17 @@ def _close(parent: PipelineRun, report: Report, view: View) -> None:
         view.note(f"warning: {parent.warning}")
 
 
-def _project() -> None:
-    """Make MLflow show what was restored too."""
+def _project(root: Path, view: View) -> None:
+    """Make MLflow show what was restored too. The pipeline's results do not depend on it, so nothing here fails it."""
+    from provenn.pipeline.sync import synchronise
+
     try:
-        from provenn.pipeline.sync import synchronise  # type: ignore[import-not-found]
-    except ModuleNotFoundError:
-        return
-    synchronise()
+        created = sum(stage.state == "created" for stage in synchronise(root).stages)
+        if created:
+            view.note(f"MLflow: {created} runs were added from the files of restored stages.")
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        view.note(f"warning: MLflow does not show everything yet ({reason}); `provenn sync` completes it.")
 
 
 def _known_durations() -> dict[str, float]:

@@ -1,13 +1,17 @@
 """The MLflow run of a whole pipeline, under which the runs of its stages are nested."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from provenn.tracking import projection
+from provenn.tracking.origin import git_tags, process_tag
 from provenn.tracking.store import connect, embedded_uri, experiment_id, tracking_uri
+from provenn.tracking.writing import RunWriter
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 # How long a server may keep the pipeline waiting. The embedded store is on this machine: what is slow there is its
 # first migration, which the stages would wait for too.
@@ -27,6 +31,7 @@ class PipelineRun:
         self._root = root
         self._name = name
         self._remote = tracking_uri(root) != embedded_uri(root)
+        self._client: MlflowClient | None = None
         self._thread: threading.Thread | None = None
         self._asked_at: float | None = None
 
@@ -42,7 +47,7 @@ class PipelineRun:
         assert self._thread is not None
         if not self._thread.is_alive():
             return True
-        late = self._remote and self._asked_at is not None and time.monotonic() > self._asked_at + SERVER_SECONDS
+        late = self._asked_at is not None and time.monotonic() > self._asked_at + SERVER_SECONDS
         if late:
             self._behind("it did not answer in time")
         return late
@@ -50,54 +55,39 @@ class PipelineRun:
     def finish(self, status: str, metrics: Mapping[str, float], tags: Mapping[str, str], description: str) -> None:
         """Close the run as FINISHED, FAILED or KILLED with its numbers, tags and Markdown description."""
 
-        def close(run_id: str) -> None:
-            from mlflow import MlflowClient
-            from mlflow.entities import Metric, RunTag
-
-            now = int(time.time() * 1000)
-            client = MlflowClient()
-            client.log_batch(
-                run_id,
-                metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
-                tags=[RunTag(name, value) for name, value in (*tags.items(), ("mlflow.note.content", description))],
-            )
+        def close(client: "MlflowClient", run_id: str) -> None:
+            writer = RunWriter(client, run_id)
+            writer.metrics(metrics)
+            writer.tags({**tags, "mlflow.note.content": description})
             client.set_terminated(run_id, status)
 
         self._last(close)
 
     def discard(self) -> None:
         """Delete the run: nothing ran under it."""
-
-        def delete(run_id: str) -> None:
-            from mlflow import MlflowClient
-
-            MlflowClient().delete_run(run_id)
-
-        self._last(delete)
+        self._last(lambda client, run_id: client.delete_run(run_id))
 
     def _open(self) -> None:
         try:
-            connect(self._root)
-            from mlflow import MlflowClient
-
-            self._asked_at = time.monotonic()
-            tags = projection.git_tags() | {"provenn.pipeline": self._name, "provenn.pid": str(os.getpid())}
-            run = MlflowClient().create_run(experiment_id("pipeline"), run_name=self._name, tags=tags)
-            self.id = run.info.run_id
+            self._asked_at = time.monotonic() if self._remote else None
+            client = connect(self._root, from_stage=True)
+            tags = git_tags(self._root) | {"provenn.pipeline": self._name, "provenn.process": process_tag()}
+            run = client.create_run(experiment_id(client, "pipeline"), run_name=self._name, tags=tags)
+            self._client, self.id = client, run.info.run_id
         except Exception as error:
             self._behind(str(error) or type(error).__name__)
 
-    def _last(self, action: Callable[[str], None]) -> None:
+    def _last(self, action: "Callable[[MlflowClient, str], None]") -> None:
         if self._thread is None or (self.warning and self.id is None):
             return
         limit = SERVER_SECONDS if self._remote else EMBEDDED_SECONDS
         self._thread.join(limit)
-        run_id = self.id
-        if run_id is None:
+        client, run_id = self._client, self.id
+        if client is None or run_id is None:
             self._behind("it did not answer in time")
             return
         try:
-            _within(limit, lambda: action(run_id))
+            _within(limit, lambda: action(client, run_id))
         except Exception as error:
             self._behind(str(error) or type(error).__name__)
 
