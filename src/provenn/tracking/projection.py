@@ -33,6 +33,12 @@ def experiment_of(entry: StageEntry) -> str:
     return task if task in ("moons", "mnist") else "regression"
 
 
+def run_name(entry: StageEntry) -> str:
+    """Return what a run is called: the model that the stage trains, or else the stage."""
+    model = model_path(entry)
+    return Path(model).stem if model and entry.stage.startswith("train_") else entry.name
+
+
 def model_path(entry: StageEntry) -> str | None:
     """Return the model file that a stage writes, if it writes one."""
     return next((path for path in entry.out_paths if Path(path).suffix in FRAMEWORKS), None)

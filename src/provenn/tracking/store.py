@@ -14,6 +14,8 @@ from provenn.files import UserError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+# The UI then opens on runs and models instead of on traces of language models.
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 EXPERIMENTS = ("regression", "moons", "mnist", "studies", "pipeline")
 
 # Who waits for tracking: a stage gives up at once, because `provenn sync` adds the run later; a command that is about
@@ -131,13 +133,15 @@ def _migrate(folder: Path, store: Path) -> None:
 
     for name in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    from mlflow.entities import ExperimentTag
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     unfinished = folder / f".{store.name}.new"
     unfinished.unlink(missing_ok=True)
     database = SqlAlchemyStore(f"sqlite:///{unfinished}", str(folder / "artifacts"))
     for experiment in EXPERIMENTS:
-        database.create_experiment(experiment, artifact_location=str(folder / "artifacts" / experiment))
+        tags = [ExperimentTag(*tag) for tag in EXPERIMENT_TAGS.items()]
+        database.create_experiment(experiment, str(folder / "artifacts" / experiment), tags)
     database._dispose_engine()
     unfinished.rename(store)
 
@@ -151,7 +155,7 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
         # A database without a server would put artifacts under whatever folder the process is in.
         local = None if client.tracking_uri.startswith("http") else project_root() / "mlruns" / "artifacts" / name
         try:
-            return str(client.create_experiment(name, artifact_location=None if local is None else str(local)))
+            return str(client.create_experiment(name, None if local is None else str(local), EXPERIMENT_TAGS))
         except MlflowException:  # another process was faster
             experiment = client.get_experiment_by_name(name)
             if experiment is None:

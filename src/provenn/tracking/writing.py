@@ -34,7 +34,7 @@ class RunWriter:
     ) -> "RunWriter":
         """Open a run with all that is known before the work: tags, parameters, data sets read. `started` is in ms."""
         experiment = experiment_id(client, projection.experiment_of(entry))
-        run = client.create_run(experiment, start_time=started, run_name=entry.name)
+        run = client.create_run(experiment, start_time=started, run_name=projection.run_name(entry))
         writer = cls(client, run.info.run_id)
         writer.tags(projection.tags_of(entry) | dict(tags))
         writer.parameters(projection.parameters_of(entry))
