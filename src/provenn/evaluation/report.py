@@ -50,6 +50,12 @@ def metrics_of(report: Report, model: str) -> dict[str, float]:
     }
 
 
+def prediction_table(targets: np.ndarray, predictions: np.ndarray) -> Table:
+    """Return a row per test row: the true and the predicted value, or class where `predictions` are probabilities."""
+    decided = predictions.argmax(axis=1) if predictions.ndim == 2 else predictions
+    return [{"true": true, "predicted": predicted} for true, predicted in zip(targets, decided, strict=True)]
+
+
 def judge(
     task: Task, test: Split, predictions: Mapping[str, np.ndarray], counterparts: Mapping[str, str], options: Options
 ) -> Report:
