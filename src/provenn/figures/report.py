@@ -34,11 +34,13 @@ def report_figures(
 
 
 def _comparison(task: Task, models: Mapping[str, TrainedModel], report: Report, champion: str) -> Figure:
-    rows = [
-        (name, *(report.metrics[f"{name}/test/{column}"] for column in _interval("primary")), model.framework)
-        for name, model in models.items()
-    ]
-    value, low, high = (report.metrics[f"{champion}/test/{column}"] for column in _interval("primary"))
+    def interval(name: str) -> tuple[float, float, float]:
+        metrics = report.metrics
+        primary = f"{name}/test/primary"
+        return metrics[primary], metrics[f"{primary}_low"], metrics[f"{primary}_high"]
+
+    rows = [(name, *interval(name), model.framework) for name, model in models.items()]
+    value, low, high = interval(champion)
     title = f"{task.name}: {champion}, the champion on validation, reaches {value:.4g} ({low:.4g} to {high:.4g})"
     return model_comparison(rows, f"test {task.primary_metric}", title, task.direction)
 
@@ -105,7 +107,3 @@ def _classification(
                     f"{name} gets {value:.1%} of the test points right",
                 ),
             )
-
-
-def _interval(metric: str) -> tuple[str, str, str]:
-    return metric, f"{metric}_low", f"{metric}_high"
