@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import special, stats
@@ -86,6 +86,7 @@ def test_back_propagation_through_a_whole_network_agrees_with_finite_differences
     assert torch.autograd.gradcheck(loss, tuple(parameters.values()))
 
 
+@settings(deadline=None)
 @given(degree=st.integers(1, 5), seed=st.integers(0, 1000))
 def test_powers_of_one_feature_are_scikit_learns_standardised(degree, seed):
     inputs = np.random.default_rng(seed).uniform(-2, 2, (30, 1))
@@ -105,12 +106,14 @@ def test_powers_of_several_features_are_scikit_learns_without_the_cross_terms():
     np.testing.assert_allclose(powers(torch.from_numpy(others)), oracle.transform(others)[:, order], rtol=1e-10)
 
 
+@settings(deadline=None)
 @given(value=st.floats(-1e3, 1e3), rows=st.integers(1, 300), degree=st.integers(1, 3))
 def test_a_constant_column_keeps_scale_1_whatever_rounding_does(value, rows, degree):
     powers = Powers(1, degree).fit(torch.full((rows, 1), value, dtype=torch.float64))
     assert (powers.scale == 1).all()
 
 
+@settings(deadline=None)
 @given(features=st.integers(1, 3), degree=st.integers(1, 4), seed=st.integers(0, 100))
 def test_the_coefficients_reproduce_the_predictions_as_a_raw_polynomial(features, degree, seed):
     network, inputs = regression(features, degree, seed)
@@ -219,6 +222,7 @@ def test_build_makes_what_architecture_describes():
         assert repr(build(network.architecture())) == repr(network)
 
 
+@settings(deadline=None)
 @given(inputs=hnp.arrays(np.float64, (12, 2), elements=st.floats(-3, 3)))
 def test_a_regression_with_least_squares_weights_predicts_what_scikit_learn_predicts(inputs):
     targets = np.sin(inputs.sum(axis=1))

@@ -133,7 +133,10 @@ Network = LinearRegression | Mlp
 
 
 def build(architecture: dict[str, Any]) -> Network:
-    """Make the untrained module that an `architecture()` describes; raise an error of some kind for anything else."""
+    """Make the untrained module that an `architecture()` describes.
+
+    Anything else raises KeyError, RuntimeError, TypeError or ValueError, from here or from torch.
+    """
     if architecture["kind"] == "linear_regression":
         return LinearRegression(architecture["features"], architecture["degree"])
     if architecture["kind"] != "mlp":

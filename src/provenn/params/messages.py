@@ -43,7 +43,7 @@ def sentences(error: Mapping[str, Any]) -> list[str]:
         case "union_tag_invalid":
             found = error["input"]["estimator"]
             known = nearest(str(found), _ESTIMATORS) or f"; choose one of {', '.join(_ESTIMATORS)}."
-            name = found if isinstance(found, str) else _shown(found)
+            name = found if isinstance(found, str) and found.isidentifier() else _shown(found)
             return [f"{_path([*keys, 'estimator'])}: unknown estimator {name}{known}"]
         case "value_error":
             inside, _, reason = error["msg"].removeprefix("Value error, ").partition(": ")
