@@ -1,0 +1,3 @@
+from small_repository import finished, repository
+
+__all__ = ["finished", "repository"]
