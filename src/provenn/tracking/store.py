@@ -65,8 +65,8 @@ def connect(root: Path | None = None, uri: str | None = None, *, from_stage: boo
 
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    client = mlflow.MlflowClient(uri)
     try:
+        client = mlflow.MlflowClient(uri)
         client.search_experiments(max_results=1)
     except MlflowException as error:
         raise _schema_error(uri, error) or error from None
