@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -138,6 +139,38 @@ def sync(
         Console().print(report.table())
     if not report.complete:
         raise typer.Exit(1)
+
+
+@app.command()
+def lineage(
+    target: Annotated[str, typer.Argument(help="A run's id, a file, a stage, or models:/<name>@champion.")],
+    as_json: Json = False,
+) -> None:
+    """Show where a result comes from and what was made of it: commit, data, parameters, run, metrics, export."""
+    from provenn.pipeline.lineage import as_tree, trace
+
+    chain = trace(target, Path.cwd())
+    if as_json:
+        print(json.dumps(chain, indent=2))
+    else:
+        Console().print(as_tree(chain), highlight=False, soft_wrap=True)
+
+
+@app.command()
+def reproduce(
+    target: Annotated[str, typer.Argument(help="A run's id, a file, a stage, or models:/<name>@champion.")],
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the clone in which it ran.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run a result again from its commit and compare: exit 0 bit-identical, 3 within tolerance, 1 different."""
+    from provenn.pipeline.reproduce import reproduce as run_again
+
+    answer = run_again(target, Path.cwd(), keep=keep)
+    if as_json:
+        print(json.dumps(asdict(answer), indent=2))
+    else:
+        Console().print(answer.table())
+    raise typer.Exit(answer.exit_code)
 
 
 @app.command()

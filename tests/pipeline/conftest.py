@@ -4,9 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from repository import ROOT, Clone, shrink
+from small_repository import finished, repository
 
 from provenn.data.download import fetch
-from tests.pipeline.repository import ROOT, Clone, shrink
+
+__all__ = ["finished", "repository"]
 
 TARGETS = (
     "export_model@linear",

@@ -1,131 +1,127 @@
-"""A DVC repository with stages that sleep and write a line, and note when they start and stop."""
+"""A clone of this repository with little to compute, in which the pipeline of one task has run."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from provenn.pipeline.processes import Outcome, StageProcess
+import pytest
+from filelock import FileLock
+from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
-PROVENN = [sys.executable, "-c", "from provenn.cli import main; main()"]
-
-WORK = """
-import os, pathlib, sys, time
-name, seconds, *paths = sys.argv[1:]
-notes = pathlib.Path(os.environ["NOTES"])
-def note(what):
-    with notes.open("a") as file:
-        file.write(f"{what} {name} {time.monotonic()} {os.getpid()} {os.environ.get('PROVENN_PARENT_RUN_ID', '-')}\\n")
-note("start")
-end = time.monotonic() + float(seconds)
-while time.monotonic() < end:
-    print("at work", name, flush=True)
-    time.sleep(0.05)
-for path in paths:
-    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-    pathlib.Path(path).write_text(f"{path} of {name}\\n")
-note("stop")
-"""
-
-
-def stage(name: str, seconds: float = 0, needs: tuple[str, ...] = (), outs: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return a stage of dvc.yaml that sleeps, then writes `outs`, `<name>.txt` by default."""
-    outs = outs or (f"{name}.txt",)
-    command = f"python work.py {name} {seconds} {' '.join(outs)}"
-    return {"cmd": command, "deps": ["work.py", *needs], "outs": list(outs)}
-
-
-class Watcher:
-    """A view that keeps what it was told."""
-
-    def __init__(self) -> None:
-        self.outcomes: dict[str, Outcome] = {}
-        self.notes: list[str] = []
-
-    def started(self, process: StageProcess) -> None: ...
-
-    def finished(self, name: str, outcome: Outcome, seconds: float) -> None:
-        self.outcomes[name] = outcome
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
+TARGET = "export_model@linear"
+STAGES = {
+    "check_params",
+    "generate_synthetic",
+    "train_regression@linear-scratch",
+    "train_regression@linear-module",
+    "train_baseline@linear_least_squares",
+    "train_baseline@linear_dummy",
+    "evaluate@linear",
+    "export_model@linear",
+}
 
 
 @dataclass
 class SmallRepository:
-    """The repository's folder, and the file in which its stages note what they do."""
+    """The clone at `root`."""
 
     root: Path
-    notes: Path
-    environment: dict[str, str] = field(default_factory=dict)
 
-    def define(self, stages: dict[str, Any]) -> None:
-        (self.root / "dvc.yaml").write_text(json.dumps({"stages": stages}))
+    @property
+    def store(self) -> str:
+        """The URI of its embedded store."""
+        return f"sqlite:///{self.root}/mlruns/mlflow.db"
 
-    def command(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command in the repository; `provenn` and `dvc` are the ones of this environment."""
-        program = {"provenn": PROVENN, "dvc": [sys.executable, "-m", "dvc"]}[arguments[0]]
-        return subprocess.Popen(
-            [*program, *arguments[1:]],
-            cwd=self.root,
-            env=os.environ | self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def run(self, *command: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
+        """Run a command in it to its end; fail the test unless it exits with `code`."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_ROOT"))}
+        environment |= {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(self.root / "src"),
+            "DVC_SITE_CACHE_DIR": str(self.root / ".dvc" / "tmp" / "site_cache"),
+        }
+        finished = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=300)
+        assert finished.returncode == code, finished.stdout + finished.stderr
+        assert "tracking is behind" not in finished.stderr
+        return finished
 
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        process = self.command(*arguments)
-        output, errors = process.communicate(timeout=60)
-        return process.returncode, output, errors
+    def dvc(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run DVC."""
+        return self.run(sys.executable, "-m", "dvc", *arguments)
 
-    def noted(self) -> list[tuple[str, str, float, int, str]]:
-        """Return (start or stop, stage, time, process, parent run) as they were noted."""
-        if not self.notes.exists():
-            return []
-        lines = (line.split() for line in self.notes.read_text().splitlines())
-        return [(what, name, float(at), int(process), parent) for what, name, at, process, parent in lines]
+    def provenn(self, *arguments: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
+        """Run the `provenn` command."""
+        return self.run(sys.executable, "-c", "from provenn.cli import main; main()", *arguments, code=code)
 
-    def spans(self) -> dict[str, tuple[float, float]]:
-        """Return when each stage started and stopped."""
-        times = {(what, name): at for what, name, at, *_ in self.noted()}
-        return {name: (times["start", name], times["stop", name]) for what, name in times if what == "stop"}
+    def git(self, *arguments: str) -> str:
+        """Run git."""
+        identity = ("-c", "user.email=small@example.org", "-c", "user.name=Small")
+        return self.run("git", *identity, *arguments).stdout
 
-    def wait_for_start(self, *names: str) -> dict[str, int]:
-        """Wait until the stages run; return their processes."""
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            started = {name: process for what, name, _, process, _ in self.noted() if what == "start"}
-            if set(names) <= set(started):
-                return started
-            time.sleep(0.02)
-        raise AssertionError(f"{names} did not start")
+    def commit(self, message: str) -> str:
+        """Commit everything; return the commit."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD").strip()
+
+    def set_parameter(self, value: float, *path: str) -> None:
+        """Change one number of params.yaml."""
+        yaml, file = YAML(), self.root / "params.yaml"
+        params = yaml.load(file)
+        section = params
+        for name in path[:-1]:
+            section = section[name]
+        section[path[-1]] = value
+        yaml.dump(params, file)
 
 
-def make(root: Path) -> SmallRepository:
-    (root / ".dvc").mkdir(parents=True)
-    (root / ".dvc" / "config").write_text("[core]\n    analytics = false\n    check_update = false\n")
-    (root / ".dvc" / ".gitignore").write_text("/config.local\n/tmp\n/cache\n")
-    # As in a real repository; else DVC adds each output in the order in which the stages finish.
-    (root / ".gitignore").write_text("*.txt\n")
-    shutil.copy(ROOT / "params.yaml", root)
-    (root / "work.py").write_text(WORK)
-    subprocess.run(["git", "init", "--quiet", str(root)], check=True)
-    notes = root.parent / f"{root.name}.notes"
-    environment = {
-        "NOTES": str(notes),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT / "src"),
-        "DVC_SITE_CACHE_DIR": str(root.parent / "site_cache"),
-        "DVC_NO_ANALYTICS": "1",
-        # Refused at once; the test of the pipeline's run uses a store that works.
-        "MLFLOW_TRACKING_URI": f"file://{root.parent}/no-store",
-        "COLUMNS": "200",
-    }
-    return SmallRepository(root, notes, environment)
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> SmallRepository:
+    """The repository after `dvc repro` of one task and `provenn sync`. For reading only; made once a test session."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if os.environ.get("PYTEST_XDIST_WORKER") else shared
+    small = SmallRepository(shared / "small_repository")
+    with FileLock(shared / "small_repository.lock"):
+        if not (shared / "small_repository.ready").exists():
+            _make(small)
+            (shared / "small_repository.ready").touch()
+    return small
+
+
+@pytest.fixture
+def repository(finished: SmallRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallRepository:
+    """A copy of it with files, cache and records but without an MLflow store, as the working folder."""
+    root = tmp_path / "repository"
+    shutil.copytree(finished.root, root, ignore=shutil.ignore_patterns("mlruns"), symlinks=True)
+    monkeypatch.chdir(root)
+    for name in ("DVC_ROOT", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(root / ".dvc" / "tmp" / "site_cache"))
+    return SmallRepository(root)
+
+
+def _make(small: SmallRepository) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT, capture_output=True, check=True, text=True,
+    )  # fmt: skip
+    for name in listed.stdout.split("\0"):
+        # The committed results are of the full pipeline.
+        if name and name != "dvc.lock" and not name.startswith(("results/", "tests/")) and (ROOT / name).is_file():
+            (small.root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, small.root / name)
+    yaml, file = YAML(), small.root / "params.yaml"
+    params = yaml.load(file)
+    for implementation in ("scratch", "module"):
+        params["train_regression"]["linear"][implementation]["max_iterations"] = 20
+    params["evaluate"]["bootstrap_resamples"] = 100
+    yaml.dump(params, file)
+    small.git("init", "--quiet")
+    small.commit("The code, and parameters for a test")
+    small.dvc("repro", TARGET)
+    small.commit("The results")
+    small.provenn("sync")

@@ -8,10 +8,10 @@ import numpy as np
 import onnxruntime
 import pytest
 from mlflow import MlflowClient
+from repository import Clone
 from ruamel.yaml import YAML
 
 from provenn.files import digest
-from tests.pipeline.repository import Clone
 
 pytestmark = pytest.mark.slow
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,7 +22,9 @@ class Contents:
         from dvc.repo import Repo
 
         self.root = root
-        self._cache = Path(Repo(str(root)).cache.local.path)
+        repo = Repo(str(root))
+        self._cache = Path(repo.cache.local.path)
+        self._remotes = list(repo.config["remote"])
         self._made = {path: value for entry in lock.values() for path, value in entry.outs.items()}
 
     def listing(self, path: str, value: str) -> dict[str, str] | None:
@@ -44,6 +47,23 @@ class Contents:
         listing = self.listing(path, value)
         return listing is not None and all(self.is_here(f"{path}/{name}", made) for name, made in listing.items())
 
+    def where(self, path: str, value: str) -> str | None:
+        """Return where the content of `path` is, in words, or None when it is nowhere."""
+        if self.is_here(path, value):
+            return "the working folder"
+        if value.endswith(".dir"):
+            listing = self.listing(path, value)
+            found = {self.where(f"{path}/{name}", made) for name, made in listing.items()} if listing else {None}
+            return None if None in found else " and ".join(sorted(place for place in found if place))
+        if self._object(value):
+            return "the cache"
+        return "git's history" if self._from_history(path, value) is not None else None
+
+    def read(self, path: str, value: str) -> bytes | None:
+        """Return the content of a file, or None when it is nowhere."""
+        with tempfile.TemporaryDirectory() as folder:
+            return None if self.take(path, value, Path(folder)) else Path(folder, path).read_bytes()
+
     def take(self, path: str, value: str, into: Path) -> list[str]:
         """Copy the content of `path` into the folder `into`; return the paths of which it is nowhere to be found."""
         if value.endswith(".dir"):
@@ -63,6 +83,12 @@ class Contents:
             return [path]
         write_bytes(target, content)
         return []
+
+    def how_to_get(self, name: str) -> str:
+        """Return the command that brings what is nowhere, in words; `name` is a stage or a path."""
+        if not self._remotes:
+            return f"make it with `dvc repro {name}` (no DVC remote is set up to pull it from)"
+        return f"`dvc pull {name}` (from {' or '.join(self._remotes)}), or `dvc repro {name}` when no remote has it"
 
     def _object(self, value: str) -> Path | None:
         path = self._cache / value[:2] / value[2:]

@@ -110,7 +110,11 @@ def _project(
         if run is None:
             with _with_files(entry, contents) as (found, lost):
                 if lost:
-                    detail = f"{', '.join(lost)} is nowhere: run {_pull(entry)}" if not commit else "not in the cache"
+                    detail = (
+                        f"{', '.join(lost)} is nowhere: {contents.how_to_get(entry.name)}"
+                        if not commit
+                        else "not in the cache"
+                    )
                     report.stages.append(StageReport(entry.name, "incomplete", None, detail, commit))
                     continue
                 tags, patch = _origin_of(root, found, committed, origin)
@@ -169,7 +173,3 @@ def _origin_of(
         return origin, None
     patch, note = uncommitted_patch(root)
     return origin | {"provenn.patch": note}, patch
-
-
-def _pull(entry: StageEntry) -> str:
-    return f"`dvc pull {entry.name}`, or `dvc repro {entry.name}` when no remote has it"

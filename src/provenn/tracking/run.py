@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from threadpoolctl import threadpool_limits
@@ -53,7 +53,9 @@ class Run:
         """Keep what no output holds for `provenn sync`, show the stage's files in the run and close it."""
         self.entry.outs.update(outs)
         self._record.outs, self._record.ended = dict(outs), _now()
-        self._attempt(lambda: self._record.save(project_root()), "the run's record was not written")
+        # Also when tracking is behind, and above all then: `provenn sync` reads it.
+        with suppress(OSError):
+            self._record.save(project_root())
         self._attempt(self._finish)
 
     def fail(self, status: str, reason: str) -> None:
@@ -88,7 +90,7 @@ class Run:
         assert self._writer is not None
         return self._writer
 
-    def _attempt(self, action: Callable[[], None], what: str = "did not take the run") -> None:
+    def _attempt(self, action: Callable[[], None]) -> None:
         if self.behind:
             return
         try:
@@ -99,7 +101,7 @@ class Run:
             self.behind = True
             reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
             print(
-                f"warning: tracking is behind: {tracking_uri(project_root())} {what} ({reason}). "
+                f"warning: tracking is behind: {tracking_uri(project_root())} did not take the run ({reason}). "
                 "The result is not affected; `provenn sync` adds the run later.",
                 file=sys.stderr,
             )

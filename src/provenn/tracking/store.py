@@ -24,9 +24,11 @@ _STAGE_WAIT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIME
 _COMMAND_WAIT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+_GIVEN = frozenset(os.environ)  # what the user has set is left alone
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 REACH_S = 2.0
 
@@ -54,8 +56,8 @@ def connect(root: Path | None = None, uri: str | None = None, *, from_stage: boo
     """
     root = root or project_root()
     uri = uri or tracking_uri(root)
-    for name, value in (_DEFAULTS | (_STAGE_WAIT if from_stage else _COMMAND_WAIT)).items():
-        os.environ.setdefault(name, value)
+    wait = _STAGE_WAIT if from_stage else _COMMAND_WAIT
+    os.environ |= {name: value for name, value in (_DEFAULTS | wait).items() if name not in _GIVEN}
     # A run of the caller's shell must not be resumed by a stage.
     os.environ.pop("MLFLOW_RUN_ID", None)
     require_reachable(uri)
@@ -66,8 +68,8 @@ def connect(root: Path | None = None, uri: str | None = None, *, from_stage: boo
 
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    client = mlflow.MlflowClient(uri)
     try:
+        client = mlflow.MlflowClient(uri)
         client.search_experiments(max_results=1)
     except MlflowException as error:
         raise _schema_error(uri, error) or error from None
