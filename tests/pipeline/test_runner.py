@@ -1,25 +1,31 @@
 """`provenn repro` on small repositories: what runs beside what, and what is left afterwards."""
 
+import io
 import itertools
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
+from unittest import mock
 
 import psutil
 import pytest
-from small_repository import SmallRepository, Watcher, make, stage
+from rich.console import Console
+from sleeping_repository import SleepingRepository, Watcher, make, stage
 
 from provenn.files import UserError
 from provenn.pipeline.dvc_locks import LockFile, mend_rwlock
 from provenn.pipeline.graph import open_repository, read_plan
+from provenn.pipeline.live import LiveView
+from provenn.pipeline.processes import StageProcess
 from provenn.pipeline.report import Report
 from provenn.pipeline.runner import reproduce
 
 
 @pytest.fixture
-def repository(tmp_path, monkeypatch) -> SmallRepository:
+def repository(tmp_path, monkeypatch) -> SleepingRepository:
     small = make(tmp_path / "repository")
     for name, value in small.environment.items():
         monkeypatch.setenv(name, value)
@@ -32,10 +38,10 @@ def repro(*targets: str, jobs: int = 4) -> Report:
 
 
 DIAMOND = {
-    "late": stage("late", 0.6),  # the first of a serial run, and the last to finish in a parallel one
+    "late": stage("late", 3),  # the first of a serial run, and the last to finish in a parallel one
     "early": stage("early"),
-    "left": stage("left", 1, ("early.txt",), ("models/left.txt", "left_history.txt")),
-    "right": stage("right", 1, ("early.txt",), ("models/right.txt",)),
+    "left": stage("left", 1.5, ("early.txt",), ("models/left.txt", "left_history.txt")),
+    "right": stage("right", 1.5, ("early.txt",), ("models/right.txt",)),
     "judge": stage("judge", 0, ("models",)),
     "end": stage("end", 0, ("judge.txt", "late.txt")),
 }
@@ -43,19 +49,6 @@ DIAMOND = {
 
 def overlap(first: tuple[float, float], second: tuple[float, float]) -> bool:
     return first[0] < second[1] and second[0] < first[1]
-
-
-def test_independent_stages_run_side_by_side_and_each_after_all_that_it_needs(repository):
-    repository.define(DIAMOND)
-    report = repro()
-    assert report.exit_code == 0
-    assert set(report.outcomes.values()) == {"ran"}
-    spans = repository.spans()
-    assert overlap(spans["left"], spans["right"])
-    # `judge` reads the folder into which both write.
-    for needed, stage_name in [("early", "left"), ("early", "right"), ("left", "judge"), ("right", "judge")]:
-        assert spans[needed][1] <= spans[stage_name][0]
-    assert max(spans["judge"][1], spans["late"][1]) <= spans["end"][0]
 
 
 def test_one_job_runs_one_stage_at_a_time(repository):
@@ -71,57 +64,63 @@ def files(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in found}
 
 
-def test_a_parallel_run_leaves_the_same_bytes_as_a_serial_one(repository, tmp_path):
+def test_a_parallel_run_overlaps_keeps_the_order_of_needs_and_leaves_the_bytes_of_a_serial_one(repository, tmp_path):
     repository.define(DIAMOND)
     serial = make(tmp_path / "serial")
     serial.define(DIAMOND)
     assert serial.run("dvc", "repro")[0] == 0
-    repro()
-    finished = [name for what, name, *_ in repository.noted() if what == "stop"]
-    assert finished.index("late") > finished.index("early"), "the order of finishing must differ from the serial one"
-    assert "late" in repository.root.joinpath("dvc.lock").read_text()
-    assert files(repository.root) == files(serial.root)
+    assert repro().counts == {"ran": 6}
 
-    # A lock file that is there keeps its order, and takes new stages at its end.
-    for small in (repository, serial):
-        small.define({"new": stage("new", 0.3), "other": stage("other")} | DIAMOND | {"early": stage("early", 0.01)})
-    assert serial.run("dvc", "repro")[0] == 0
-    repro()
+    spans = repository.spans()
+    assert overlap(spans["left"], spans["right"])
+    # `judge` reads the folder into which both write.
+    for needed, needing in [("early", "left"), ("early", "right"), ("left", "judge"), ("right", "judge")]:
+        assert spans[needed][1] <= spans[needing][0]
+    assert max(spans["judge"][1], spans["late"][1]) <= spans["end"][0]
+
+    assert spans["late"][1] > spans["early"][1], "the order of finishing must differ from the serial one"
     assert files(repository.root) == files(serial.root)
-    assert repository.run("dvc", "status")[1].strip().endswith("up to date.")
+    assert "dvc.lock" in files(repository.root)
+
+
+def test_new_stages_stand_in_the_lock_file_where_a_serial_run_puts_them(repository, tmp_path):
+    serial = make(tmp_path / "serial")
+    for stages in ({"b": stage("b")}, {"a": stage("a", 1.5), "b": stage("b", 0.01), "c": stage("c")}):
+        for small in (repository, serial):
+            small.define(stages)
+        assert serial.run("dvc", "repro")[0] == 0
+        repro()
+    assert files(repository.root) == files(serial.root)
 
 
 def test_an_unchanged_stage_starts_no_process_and_a_cached_one_is_restored(repository):
-    repository.define(DIAMOND)
+    repository.define({"a": stage("a"), "b": stage("b", 0, ("a.txt",))})
     repro()
     before = repository.notes.read_bytes()
-    started = Watcher()
-    started.started = lambda process: pytest.fail(f"{process.name} was started")
-    assert reproduce((), 4, started).counts == {"unchanged": 6}
+    watcher = Watcher()
+    watcher.started = lambda process: pytest.fail(f"{process.name} was started")
+    assert reproduce((), 4, watcher).counts == {"unchanged": 2}
 
-    (repository.root / "models" / "left.txt").unlink()
+    (repository.root / "a.txt").unlink()
     report = repro()
-    assert report.outcomes["left"] == "restored"
-    assert report.counts == {"unchanged": 5, "restored": 1}
+    assert report.outcomes == {"a": "restored", "b": "unchanged"}
     assert report.parent_run is None
     assert repository.notes.read_bytes() == before, "no stage may have run again"
 
 
 def test_a_failing_stage_stops_its_descendants_and_nothing_else(repository):
-    broken = stage("left", 0, ("early.txt",), ("models/left.txt",))
-    broken["cmd"] = "echo the disk is on fire && exit 3"
-    repository.define(DIAMOND | {"left": broken})
+    stages = {"bad": stage("bad"), "after": stage("after", 0, ("bad.txt",)), "end": stage("end", 0, ("after.txt",))}
+    stages["apart"] = stage("apart", 1)
+    broken = stages["bad"] | {"cmd": "echo the disk is on fire && exit 3"}
+    repository.define(stages | {"bad": broken})
     code, output, errors = repository.run("provenn", "repro", "-j", "2", "--json")
     assert code == 1
-    report = json.loads(output)
-    outcomes = {entry["stage"]: entry["outcome"] for entry in report["stages"]}
-    assert outcomes == {
-        "early": "ran", "late": "ran", "right": "ran", "left": "failed", "judge": "skipped", "end": "skipped",
-    }  # fmt: skip
+    outcomes = {entry["stage"]: entry["outcome"] for entry in json.loads(output)["stages"]}
+    assert outcomes == {"bad": "failed", "after": "skipped", "end": "skipped", "apart": "ran"}
     assert "the disk is on fire" in errors
     assert "exited with 3" in errors
-    repository.define(DIAMOND)
-    assert {name for name, outcome in repro().outcomes.items() if outcome == "ran"} == {"left", "judge", "end"}
+    repository.define(stages)
+    assert repro().outcomes == {"bad": "ran", "after": "ran", "end": "ran", "apart": "unchanged"}
 
 
 def gone(process: int) -> bool:
@@ -142,6 +141,7 @@ def test_a_signal_ends_the_stages_own_processes_and_the_next_repro_goes_on(repos
     assert runner.returncode == 128 + number
     assert time.monotonic() - asked < 4, "stages that end when asked are not waited for"
     assert all(gone(at_work[name]) for name in "ab")
+    assert "done       done" in output
     assert "1 ran" in output
     assert "2 stopped" in output
 
@@ -178,12 +178,19 @@ def test_a_process_that_ignores_the_signal_is_killed_even_in_a_session_of_its_ow
     assert repro().outcomes == {"stubborn": "ran"}
 
 
-@pytest.mark.parametrize("content", [b"", b'{"write": {"a.tx', b"[]"])
-def test_a_damaged_rwlock_is_mended(repository, content):
+def test_a_damaged_rwlock_is_mended(repository):
     repository.define({"a": stage("a")})
     (repository.root / ".dvc" / "tmp").mkdir()
-    (repository.root / ".dvc" / "tmp" / "rwlock").write_bytes(content)
-    assert repository.run("dvc", "repro")[0] != 0, "DVC itself refuses it"
+    path = repository.root / ".dvc" / "tmp" / "rwlock"
+    repo = open_repository(repository.root)
+    for content in (b'{"write": {"a.tx', b"[]"):
+        path.write_bytes(content)
+        mend_rwlock(repo)
+        assert not path.exists()
+    path.touch()
+    code, _, errors = repository.run("dvc", "repro")
+    assert code != 0
+    assert "corrupted" in errors, "DVC itself refuses it"
     assert repro().outcomes == {"a": "ran"}
 
 
@@ -232,6 +239,24 @@ def test_a_lock_that_someone_holds_is_named_with_its_holder(repository):
     holder = open_repository(repository.root)
     with holder.lock, pytest.raises(UserError, match=f"DVC's lock of .* is held .process {os.getpid()}, .* since"):
         repro()
+
+
+def test_the_live_table_shows_the_running_stages_with_their_last_line_and_counts_the_others(tmp_path):
+    log = tmp_path / "a.log"
+    log.write_text("epoch 1\nepoch 2\rdownloading 7 %\n\n")
+    screen = io.StringIO()
+    view = LiveView(Console(file=screen, force_terminal=True, width=100, color_system=None))
+    with mock.patch("subprocess.Popen"):
+        process = StageProcess("a", log, {})
+    log.write_text("epoch 1\nepoch 2\rdownloading 7 %\n\n")
+    with view.shown():
+        view.started(process)
+        view.finished("b", "restored", 0.7)
+        view.finished("c", "unchanged", 0)
+    shown = screen.getvalue()
+    assert re.search(r"a +0 s +downloading 7 %", shown)
+    assert re.search(r"restored +0\.7 s +b", shown)
+    assert "1 running, 1 restored, 1 unchanged" in shown
 
 
 def test_targets_are_stages_or_groups_and_bring_what_they_need(repository):

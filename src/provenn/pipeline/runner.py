@@ -68,7 +68,7 @@ def reproduce(targets: Iterable[str], jobs: int, view: View) -> Report:
         _remember_durations(report)
         report.total_seconds = time.monotonic() - began
         _close(runner.parent, report, view)
-    if report.stopped_by is None:
+    if report.stopped_by is None and not runner.parent.warning:  # else the user has been told to
         _project(root, view)
     return report
 

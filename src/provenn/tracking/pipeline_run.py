@@ -92,9 +92,10 @@ class PipelineRun:
             self._behind(str(error) or type(error).__name__)
 
     def _behind(self, reason: str) -> None:
+        reason = reason.splitlines()[0][:200].rstrip(".")
         self.warning = self.warning or (
-            f"tracking is behind: {tracking_uri(self._root)} did not take the pipeline's run "
-            f"({reason.splitlines()[0][:200]}). The results are not affected; `provenn sync` adds the stages' runs."
+            f"tracking is behind: {tracking_uri(self._root)} did not take the pipeline's run ({reason}). "
+            "The results are not affected; `provenn sync` adds the stages' runs."
         )
 
 
