@@ -65,11 +65,12 @@ def read_json(path: Path | str) -> Any:
 
 
 def write_rows(path: Path | str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write dictionaries with the same keys as a CSV table, one row each."""
+    """Write dictionaries with the same keys as a CSV table, one row each; no rows make an empty file."""
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+        if rows:
+            table = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+            table.writeheader()
+            table.writerows(rows)
 
 
 def read_rows(path: Path | str) -> list[dict[str, str]]:

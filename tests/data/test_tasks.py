@@ -12,10 +12,12 @@ from provenn.files import UserError
 
 
 def write(root, task, text):
-    path = root / f"data/synthetic/{task}.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
+    """Write a table as the task's development data and as its test data; return the first."""
+    development, test = (root / f"data/{task}/{folder}/table.csv" for folder in ("development", "test"))
+    for path in (development, test):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return development
 
 
 MOONS = "x1,x2,y,split\n0.1,0.2,0,train\n0.3,0.4,1,train\n-1.5,2e-3,1,test\n0.7,0.8,0,test\n"
@@ -24,7 +26,7 @@ MOONS = "x1,x2,y,split\n0.1,0.2,0,train\n0.3,0.4,1,train\n-1.5,2e-3,1,test\n0.7,
 @pytest.fixture
 def prepared(tmp_path):
     """Twenty 28 x 28 images, two of each class, in the training split."""
-    folder = tmp_path / "data/prepared"
+    folder = tmp_path / "data/mnist/development"
     folder.mkdir(parents=True)
     images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
     labels = np.repeat(np.arange(10, dtype=np.uint8), 2)
@@ -67,6 +69,28 @@ def test_images_are_scaled_to_zero_and_one_and_flattened_row_by_row(prepared):
 
 
 @pytest.mark.parametrize("task", TASKS)
+def test_the_test_rows_have_a_folder_of_their_own(task):
+    folders = {split: {path.parent for path in data_files(task, split)} for split in ("train", "validation", "test")}
+    assert folders["train"] == folders["validation"]
+    assert len(folders["train"] | folders["test"]) == 2
+
+
+def test_whoever_holds_development_data_alone_can_load_train_and_validation_but_no_test_row(prepared):
+    root, images, labels = prepared
+    for part, array in (("images", images), ("labels", labels)):
+        np.save(root / f"data/mnist/development/validation_{part}.npy", array[::-1])
+    table = write(root, "moons", MOONS.replace("test", "validation"))
+    (root / "data/moons/test/table.csv").unlink()
+    assert len(load_split("moons", "train", root).targets) == len(load_split("moons", "validation", root).targets) == 2
+    assert load_split("mnist", "validation", root).targets.tolist() == labels[::-1].tolist()
+    for task, file in (("moons", "table.csv"), ("mnist", "test_images.npy")):
+        for read in (load_split, load_inputs):
+            with pytest.raises(UserError, match=rf"data/{task}/test/{file} is missing: .*`dvc checkout"):
+                read(task, "test", root)
+    assert "test" not in table.read_text()
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_the_named_files_are_the_only_ones_needed(task, tmp_path):
     for path in data_files(task, "train"):
         with pytest.raises(UserError, match=rf"{path.name} is missing: .*dvc"):
@@ -91,7 +115,7 @@ def test_inputs_are_read_without_any_label(prepared, tmp_path):
     np.testing.assert_array_equal(load_inputs("moons", "test", tmp_path), with_labels)
     write(tmp_path, "moons", "x1,x2,split\n-1.5,2e-3,test\n0.7,0.8,test\n")
     np.testing.assert_array_equal(load_inputs("moons", "test", tmp_path), with_labels)
-    (root / "data/prepared/train_labels.npy").unlink()
+    (root / "data/mnist/development/train_labels.npy").unlink()
     np.testing.assert_array_equal(load_inputs("mnist", "train", root), images.reshape(20, 784) / np.float32(255))
 
 
@@ -150,7 +174,7 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
 )
 def test_prepared_arrays_of_another_kind_are_refused(prepared, part, content, message):
     root = prepared[0]
-    np.save(root / f"data/prepared/train_{part}.npy", content, allow_pickle=True)
+    np.save(root / f"data/mnist/development/train_{part}.npy", content, allow_pickle=True)
     with pytest.raises(UserError, match=message) as caught:
         load_split("mnist", "train", root)
     assert f"train_{part}.npy" in str(caught.value)
@@ -159,14 +183,14 @@ def test_prepared_arrays_of_another_kind_are_refused(prepared, part, content, me
 
 @pytest.mark.parametrize("kept", [0, 5, 60, 1000])
 def test_a_truncated_prepared_file_is_refused(prepared, kept):
-    path = prepared[0] / "data/prepared/train_images.npy"
+    path = prepared[0] / "data/mnist/development/train_images.npy"
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(UserError, match=r"train_images\.npy is not a whole \.npy file"):
         load_split("mnist", "train", prepared[0])
 
 
 def test_an_archive_in_place_of_an_array_is_refused(prepared):
-    path = prepared[0] / "data/prepared/train_labels.npy"
+    path = prepared[0] / "data/mnist/development/train_labels.npy"
     with path.open("wb") as file:
         np.savez(file, labels=np.zeros(20, np.uint8))
     with pytest.raises(UserError, match="holds an archive"):

@@ -1,20 +1,14 @@
 """The schema of params.yaml: every knob of the pipeline, its type and its range.
 
-Errors name the key's path, the reason and, for an unknown key, the nearest known one. The file is read as DVC reads it
-(YAML 1.2: `1e-3` is a number, `on` is text).
+A validator's own message begins with the key that it is about, seen from its section: "batch_norm: needs …".
 """
 
 import difflib
-from pathlib import Path
-from typing import Annotated, Any, Literal
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from provenn.files import UserError
-
-PARAMS_FILE = Path("params.yaml")
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Task = Literal["linear", "multivariate", "polynomial", "moons", "mnist"]
 RegressionTask = Literal["linear", "multivariate", "polynomial"]
@@ -28,6 +22,12 @@ NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Rows = Annotated[int, Field(ge=20, le=10_000_000)]
 Width = Annotated[int, Field(ge=1, le=100_000)]
+
+
+# The models of `train_regression`, whose names are not free.
+REGRESSIONS: dict[str, Task] = {
+    f"{task}_{implementation}": task for task in get_args(RegressionTask) for implementation in ("scratch", "module")
+}
 
 
 class Section(BaseModel):
@@ -84,7 +84,7 @@ class GenerateSynthetic(Section):
     @model_validator(mode="after")
     def _leaves_rows_to_train_on(self) -> "GenerateSynthetic":
         if self.validation + self.test > 0.9:
-            raise ValueError("validation + test must leave at least a tenth of the rows to train on")
+            raise ValueError("validation: validation + test must leave at least a tenth of the rows to train on")
         return self
 
 
@@ -121,7 +121,7 @@ class Regression(Section):
         if (self.initialisation == "pretrained") != named:
             raise ValueError(
                 "initialisation: pretrained goes with pretrained (a model file) and pretrained_md5 (its MD5), "
-                "any other initialisation with null for both"
+                "any other with null for both"
             )
         return self
 
@@ -171,7 +171,7 @@ class Mlp(Section):
         if self.loss == "log_loss" and self.task == "mnist":
             raise ValueError("loss: log_loss is for two classes; mnist has ten, use cross_entropy")
         if self.batch_norm and self.batch_size < 2:
-            raise ValueError("batch_norm needs a batch_size of at least 2")
+            raise ValueError("batch_norm: needs a batch_size of at least 2")
         return self
 
 
@@ -263,9 +263,20 @@ class Params(Section):
     @classmethod
     def _names_begin_with_the_task(cls, models: dict[str, Any]) -> dict[str, Any]:
         for name, model in models.items():
-            if not name.startswith(f"{model.task}_") or not name.isidentifier():
-                raise ValueError(f"{name}: the name must begin with its task, for example {model.task}_{name}")
+            if not re.fullmatch(rf"{model.task}_\w+", name, re.ASCII):
+                rest = re.sub(r"\W", "_", name, flags=re.ASCII).removeprefix(f"{model.task}_") or "model"
+                raise ValueError(
+                    f"{name}: the name must be its task, an underscore, then letters, digits or underscores, "
+                    f"for example {model.task}_{rest}"
+                )
         return models
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "Params":
+        for name in self.train_baseline:
+            if name in self.train_mlp or name in REGRESSIONS:
+                raise ValueError(f"train_baseline.{name}: another stage trains a model of this name; choose another")
+        return self
 
     @model_validator(mode="after")
     def _counterparts_exist(self) -> "Params":
@@ -273,93 +284,20 @@ class Params(Section):
         for network, baseline in self.evaluate.counterparts.items():
             for name in (network, baseline):
                 if name not in tasks:
-                    raise ValueError(f"evaluate.counterparts: no model is named {name}{_nearest(name, list(tasks))}")
+                    raise ValueError(f"evaluate.counterparts.{network}: no model is named {name}{nearest(name, tasks)}")
             if tasks[network] != tasks[baseline]:
-                raise ValueError(f"evaluate.counterparts: {network} and {baseline} belong to different tasks")
+                raise ValueError(f"evaluate.counterparts.{network}: {baseline} belongs to another task")
         return self
 
 
 def model_tasks(params: Params) -> dict[str, Task]:
     """Return the task of every model that the pipeline trains, networks first, by the model's name."""
-    regressions: dict[str, Task] = {
-        f"{task}_{implementation}": task
-        for task in ("linear", "multivariate", "polynomial")
-        for implementation in ("scratch", "module")
-    }
     networks: dict[str, Task] = {name: model.task for name, model in params.train_mlp.items()}
     baselines: dict[str, Task] = {name: model.task for name, model in params.train_baseline.items()}
-    return regressions | networks | baselines
+    return REGRESSIONS | networks | baselines
 
 
-def load_params(path: Path | str = PARAMS_FILE) -> Params:
-    """Read and check params.yaml; raise UserError with a line for each mistake."""
-    return check_params(_read_yaml(Path(path)), str(path))
-
-
-def check_params(values: Any, source: str = "params.yaml") -> Params:
-    """Check parsed parameters against the schema; raise UserError with a line for each mistake."""
-    if not isinstance(values, dict):
-        raise UserError(f"{source} must be a mapping with a section for each stage.")
-    try:
-        return Params.model_validate(values)
-    except ValidationError as errors:
-        raise UserError("\n".join(f"{source}: {_sentence(error)}" for error in errors.errors())) from None
-
-
-def _read_yaml(path: Path) -> Any:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.version = (1, 2)
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: run from the repository's root, or restore it with git.") from None
-    except (YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-
-
-def _sentence(error: Any) -> str:
-    # The tag of a discriminated union (an estimator's name) is no key of the file.
-    location = [part for part in error["loc"] if not _is_union_tag(error["loc"], part)]
-    path = ".".join(str(part) for part in location)
-    if error["type"] == "extra_forbidden":
-        return f"{path}: unknown{_nearest(str(location[-1]), _known_keys(error['loc'][:-1]))}."
-    if error["type"] == "missing":
-        return f"{path}: missing."
-    reason = error["msg"].removeprefix("Value error, ")
-    reason = reason[0].lower() + reason[1:] if reason.startswith("Input") else reason
-    found = error["input"]
-    shown = "" if isinstance(found, dict) else f" (found {found!r})"
-    return f"{path}: {reason}{shown}." if path else f"{reason}."
-
-
-def _is_union_tag(location: tuple[Any, ...], part: Any) -> bool:
-    return location[:1] == ("train_baseline",) and len(location) > 2 and location[2] == part and part in _ESTIMATORS
-
-
-def _known_keys(location: tuple[Any, ...]) -> list[str]:
-    section: Any = Params
-    for part in location:
-        if part in _ESTIMATORS:
-            section = _ESTIMATORS[part]
-        elif section is Mlp or section is Baseline:
-            continue
-        elif isinstance(section, type) and issubclass(section, BaseModel) and part in section.model_fields:
-            annotation = section.model_fields[part].annotation
-            arguments = getattr(annotation, "__args__", ())
-            section = arguments[1] if getattr(annotation, "__origin__", None) is dict else annotation
-    fields = getattr(section, "model_fields", {})
-    return list(fields)
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    matches = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean …?" with the known name that is most like `name`, or nothing when none is like it."""
+    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {matches[0]}?" if matches else ""
-
-
-_ESTIMATORS: dict[str, type[Section]] = {
-    "linear_regression": LeastSquaresBaseline,
-    "logistic_regression": LogisticBaseline,
-    "mlp_classifier": MlpBaseline,
-    "random_forest": ForestBaseline,
-    "dummy": DummyBaseline,
-}

@@ -1,0 +1,27 @@
+"""params.yaml: its schema, reading it, and what is said about a mistake in it."""
+
+from provenn.params.reading import PARAMS_FILE, check_params, load_params
+from provenn.params.schema import (
+    Baseline,
+    DummyBaseline,
+    ForestBaseline,
+    LeastSquaresBaseline,
+    LogisticBaseline,
+    MlpBaseline,
+    Params,
+    model_tasks,
+)
+
+__all__ = [
+    "PARAMS_FILE",
+    "Baseline",
+    "DummyBaseline",
+    "ForestBaseline",
+    "LeastSquaresBaseline",
+    "LogisticBaseline",
+    "MlpBaseline",
+    "Params",
+    "check_params",
+    "load_params",
+    "model_tasks",
+]
