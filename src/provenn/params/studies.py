@@ -1,0 +1,124 @@
+"""The schema of the section `study` of params.yaml: a section a study."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from provenn.params.fields import Activation, Fraction, Positive, Rows, Section, Seed, Width
+
+Repetitions = Annotated[int, Field(ge=2, le=1000)]
+Epochs = Annotated[int, Field(ge=1, le=10_000)]
+BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
+Rates = Annotated[list[Positive], Field(min_length=1, max_length=20)]
+
+
+class LinearCollapse(Section):
+    """Parameters of the study `linear_collapse`."""
+
+    activation: Activation | Literal["none"]  # none: linear layers against themselves
+    hidden_sizes: Annotated[list[Width], Field(min_length=1, max_length=20)]
+    epochs: Epochs
+    batch_size: BatchSize
+    learning_rate: Positive
+    repetitions: Repetitions
+
+
+class VanishingGradients(Section):
+    """Parameters of the study `vanishing_gradients`."""
+
+    saturating: Annotated[list[Activation], Field(min_length=1, max_length=4)]
+    rectifier: Activation
+    depths: Annotated[list[Annotated[int, Field(ge=2, le=100)]], Field(min_length=2, max_length=20)]
+    width: Width
+    rows: Rows
+    repetitions: Repetitions
+
+
+class ZeroCentred(Section):
+    """Parameters of the study `zero_centred`."""
+
+    centred: Activation
+    uncentred: Activation
+    hidden_sizes: Annotated[list[Width], Field(min_length=1, max_length=20)]
+    learning_rates: Rates
+    batch_size: BatchSize
+    max_epochs: Epochs
+    target_loss: Positive
+    repetitions: Repetitions
+
+
+class DeadRelu(Section):
+    """Parameters of the study `dead_relu`."""
+
+    mortal: Activation
+    immortal: Activation
+    hidden_sizes: Annotated[list[Width], Field(min_length=1, max_length=20)]
+    learning_rates: Rates
+    batch_size: BatchSize
+    epochs: Epochs
+    repetitions: Repetitions
+
+
+class SoftmaxProbabilities(Section):
+    """Parameters of the study `softmax_probabilities`."""
+
+    classes: Annotated[int, Field(ge=2, le=1000)]
+    scales: Annotated[list[Positive], Field(min_length=2, max_length=20)]
+    rows: Rows
+    tolerance: Positive
+    repetitions: Repetitions
+
+
+class Capacity(Section):
+    """Parameters of the study `capacity`."""
+
+    widths: Annotated[list[Width], Field(min_length=2, max_length=10)]
+    depths: Annotated[list[Annotated[int, Field(ge=1, le=20)]], Field(min_length=1, max_length=10)]
+    rows: Rows
+    label_noise: Annotated[float, Field(ge=0.0, lt=0.5)]
+    epochs: Epochs
+    learning_rate: Positive
+    repetitions: Annotated[int, Field(ge=4, le=1000)]  # half of them choose the best network, the others judge it
+
+
+class Shuffling(Section):
+    """Parameters of the study `shuffling`."""
+
+    rows: Rows
+    validation_rows: Rows
+    hidden_sizes: Annotated[list[Width], Field(max_length=20)]
+    batch_size: BatchSize
+    epochs: Epochs
+    learning_rate: Positive
+    repetitions: Repetitions
+
+
+class MiniBatches(Section):
+    """Parameters of the study `mini_batches`."""
+
+    rows: Rows
+    validation_rows: Rows
+    hidden_sizes: Annotated[list[Width], Field(max_length=20)]
+    batch_sizes: Annotated[list[BatchSize], Field(min_length=1, max_length=10)]  # the full batch is added to them
+    learning_rates: Rates
+    target_accuracy: Fraction
+    max_epochs: Epochs
+    repetitions: Repetitions
+
+
+class Study(Section):
+    """Parameters of the stage `study`; every study draws its repetitions from the one seed."""
+
+    seed: Seed
+    linear_collapse: LinearCollapse
+    vanishing_gradients: VanishingGradients
+    zero_centred: ZeroCentred
+    dead_relu: DeadRelu
+    softmax_probabilities: SoftmaxProbabilities
+    capacity: Capacity
+    shuffling: Shuffling
+    mini_batches: MiniBatches
+
+    def sections(self) -> dict[str, Section]:
+        """Return the settings of every study by its name."""
+        return {name: settings for name, settings in self if isinstance(settings, Section)}
