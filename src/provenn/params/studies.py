@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from provenn.params.fields import Activation, Fraction, Positive, Rows, Section, Seed, Width
 
@@ -104,6 +104,12 @@ class MiniBatches(Section):
     target_accuracy: Fraction
     max_epochs: Epochs
     repetitions: Repetitions
+
+    @model_validator(mode="after")
+    def _batches_are_parts(self) -> "MiniBatches":
+        if max(self.batch_sizes) >= self.rows:
+            raise ValueError(f"batch_sizes: must all be smaller than rows ({self.rows}), which is the full batch")
+        return self
 
 
 class Study(Section):

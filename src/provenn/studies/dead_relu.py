@@ -94,15 +94,15 @@ def judge(rows: list[Row], settings: DeadRelu) -> Verdict:
         text = "holds" if len(deadly) == len(killed) else f"holds under learning rate {rates}"
     largest = max(settings.learning_rates)
     value, low, high = killed[largest]
-    never = "never one" if leaky == 0 else f"up to {leaky:.0%}"
+    never = "none ever" if leaky == 0 else f"up to {leaky:.0%}"
     return Verdict(
         text,
         f"share of {settings.mortal} units that training kills at learning rate {largest:g}, percent",
         100 * value,
         100 * low,
         100 * high,
-        f"At learning rate {largest:g} training kills {value:.0%} of the {settings.mortal} units, "
-        f"at {min(killed):g} it kills {max(killed[min(killed)].value, 0):.0%}; of the {settings.immortal} units {never}",
+        f"At learning rate {largest:g} training kills {value:.0%} of the {settings.mortal} units, at {min(killed):g} "
+        f"it kills {max(killed[min(killed)].value, 0):.0%}; of the {settings.immortal} units {never}",
     )
 
 

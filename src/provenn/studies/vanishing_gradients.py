@@ -39,7 +39,7 @@ RULE = (
 def measure(settings: VanishingGradients, generator_seed: int) -> list[Row]:
     """Return a row for each activation, start, depth, repetition and hidden layer: the gradient norm of its weights."""
     rows: list[Row] = []
-    for activation in [*settings.saturating, settings.rectifier]:
+    for activation in dict.fromkeys([*settings.saturating, settings.rectifier]):
         for start in STARTS:
             for depth in settings.depths:
                 for repetition in range(settings.repetitions):
