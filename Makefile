@@ -20,7 +20,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
 setup: $(READY) ## Create .venv and install everything (done by the other targets when it is needed)
@@ -43,7 +43,7 @@ $(READY): pyproject.toml requirements.lock
 
 .PHONY: repro
 repro: $(READY) ## Run every stage whose data, parameters or code changed; say what to look at next
-	$(BIN)/dvc repro
+	$(BIN)/provenn repro
 	@$(BIN)/provenn summary
 
 .PHONY: check-repro
@@ -52,6 +52,10 @@ check-repro: $(READY) ## Fail if `dvc repro` still has a stage to run
 	if echo "$$log" | grep -E "^(Running stage|Stage .* is cached)"; then \
 		echo "dvc repro still had the stages above to run, although it had just been run." >&2; exit 1; fi; \
 	echo "dvc repro ran no stage: everything is up to date."
+
+.PHONY: bench-pipeline
+bench-pipeline: $(READY) ## Time the cold pipeline, serial against parallel (several minutes)
+	$(BIN)/python benchmarks/pipeline.py
 
 .PHONY: gate
 gate: $(READY) ## Fail if a metric is worse than the project promises

@@ -6,7 +6,14 @@ import numpy as np
 
 from provenn.data.tasks import TASKS, load_split
 from provenn.evaluation import choose_champion
-from provenn.evaluation.report import Options, judge, judge_coefficients, metrics_of, validation_metrics
+from provenn.evaluation.report import (
+    Options,
+    judge,
+    judge_coefficients,
+    metrics_of,
+    prediction_table,
+    validation_metrics,
+)
 from provenn.figures.canvas import save
 from provenn.figures.report import report_figures
 from provenn.files import read_json, write_json, write_rows
@@ -34,6 +41,7 @@ def main(name: str) -> None:
         test = load_split(name, "test")
         predictions = {model.name: model.predict(test.inputs) for model in models.values()}
         report = judge(task, test, predictions, settings.counterparts, options)
+        report.tables["predictions"] = prediction_table(test.targets, predictions[champion])
         truth = None
         if task.kind == "regression":
             truth = np.array(read_json(Path("data") / name / "test" / "truth.json")["coefficients"])
@@ -43,18 +51,14 @@ def main(name: str) -> None:
         results = Path("results/evaluate") / name
         for file, figure in report_figures(task, test, models, predictions, report, champion, truth):
             save(figure, results / "figures" / file)
-        decided = predictions[champion] if truth is not None else predictions[champion].argmax(axis=1)
-        report.tables["predictions"] = [
-            {"true": true, "predicted": predicted} for true, predicted in zip(test.targets, decided, strict=True)
-        ]
         for table, rows in report.tables.items():
             write_rows(results / "tables" / f"{table}.csv", rows)
         write_json(results / "champion.json", {"model": champion} | validated[champion])
         write_json(results / "models.json", report.metrics)
         write_json(results / "metrics.json", metrics_of(report, champion))
-        for model in models.values():
-            value, low, high = (report.metrics[f"{model.name}/test/primary{end}"] for end in ("", "_low", "_high"))
-            print(f"{model.name:32} {task.primary_metric} {value:.4f}  [{low:.4f}, {high:.4f}]")
+        for model in models:
+            value, low, high = (report.metrics[f"{model}/test/primary{end}"] for end in ("", "_low", "_high"))
+            print(f"{model:32} {task.primary_metric} {value:.4f}  [{low:.4f}, {high:.4f}]")
         print(f"champion on validation: {champion}")
 
 

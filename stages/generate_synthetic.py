@@ -4,14 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from provenn.data.synthetic import (
-    add_split_column,
-    make_linear,
-    make_moons,
-    make_multivariate,
-    make_polynomial,
-    write_table,
-)
+from provenn.data.synthetic import MAKERS, add_split_column, true_coefficients, write_table
 from provenn.files import write_json
 from provenn.params import load_params
 from provenn.tracking.run import track
@@ -23,26 +16,9 @@ def main() -> None:
     settings = load_params().generate_synthetic
     with track("generate_synthetic"):
         # A generator a task, so that a changed task leaves the others as they are.
-        seeds = iter(np.random.SeedSequence(settings.seed).spawn(4))
-        linear, multivariate, polynomial, moons = (
-            settings.linear.model_dump(),
-            settings.multivariate.model_dump(),
-            settings.polynomial.model_dump(),
-            settings.moons.model_dump(),
-        )
-        truth = {
-            "linear": [linear["intercept"], linear["slope"]],
-            "multivariate": [multivariate["intercept"], *multivariate["weights"]],
-            "polynomial": polynomial["coefficients"],
-            "moons": None,
-        }
-        for task, make, options in (
-            ("linear", make_linear, linear),
-            ("multivariate", make_multivariate, multivariate),
-            ("polynomial", make_polynomial, polynomial),
-            ("moons", make_moons, moons),
-        ):
-            generator = np.random.default_rng(next(seeds))
+        seeds = np.random.SeedSequence(settings.seed).spawn(len(MAKERS))
+        for seed, (task, make) in zip(seeds, MAKERS.items(), strict=True):
+            generator, options = np.random.default_rng(seed), getattr(settings, task).model_dump()
             table = add_split_column(
                 make(**options, generator=generator),
                 validation=settings.validation,
@@ -50,11 +26,12 @@ def main() -> None:
                 generator=generator,
                 stratify="y" if task == "moons" else None,
             )
-            held_out = table["split"] == "test"
-            write_table(Path("data") / task / "development" / "table.csv", table[~held_out])
-            write_table(Path("data") / task / "test" / "table.csv", table[held_out])
-            if truth[task]:
-                write_json(Path("data") / task / "test" / "truth.json", {"coefficients": truth[task]})
+            folder, held_out = Path("data") / task, table["split"] == "test"
+            write_table(folder / "development" / "table.csv", table[~held_out])
+            write_table(folder / "test" / "table.csv", table[held_out])
+            truth = true_coefficients(options)
+            if truth:
+                write_json(folder / "test" / "truth.json", {"coefficients": truth})
             print(f"{task}: {len(table)} rows, {int(held_out.sum())} of them test")
 
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,6 +32,52 @@ def main() -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+@app.command()
+def repro(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Stages (evaluate@mnist) or groups of them (train_mlp), with all they need; else everything."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Stages at once.", show_default="cores")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run every stage whose data, parameters or code changed, side by side.
+
+    The result is that of `dvc repro`, byte for byte, dvc.lock included.
+    A stage that DVC finds in its cache is restored instead of run.
+
+    A stage that fails stops what needs it and nothing else. Its log is shown
+    at the end; all logs are in .dvc/tmp/provenn/logs/.
+
+    Ctrl-C ends all stages; the next repro goes on from there.
+
+    Exits with 0 when everything is up to date, 1 when a stage failed,
+    2 when params.yaml has a mistake.
+
+    Examples: provenn repro · provenn repro train_mlp -j 1
+    """
+    from provenn.params import load_params
+    from provenn.pipeline.live import make_view, show_failure
+    from provenn.pipeline.runner import available_cores, reproduce
+
+    try:
+        load_params()
+    except UserError as error:  # before DVC deletes the outputs of any stage
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    view, shown = make_view(as_json)
+    with shown:
+        report = reproduce(targets or (), jobs or available_cores(), view)
+    for name in report.failed:
+        show_failure(name, report.logs[name], sys.stderr)
+    print(json.dumps(report.as_json(), indent=2) if as_json else report.sentence)
+    raise typer.Exit(report.exit_code)
 
 
 @app.command()
@@ -86,6 +133,56 @@ def studies(
     if check and stale:
         raise UserError(f"{', '.join(map(str, stale))} do not show results/study: run `provenn studies` and commit.")
     print(f"{len(stale)} files of the gallery were updated." if stale else "docs/studies.md is up to date.")
+
+
+@app.command()
+def sync(
+    uri: Annotated[str | None, typer.Option(help="Another store or server to project into.")] = None,
+    all_commits: Annotated[bool, typer.Option("--all-commits", help="Project git's history too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make MLflow agree with dvc.lock: add what is missing from the files; exit with 1 when a file is nowhere."""
+    from provenn.pipeline.sync import synchronise
+
+    report = synchronise(uri=uri, all_commits=all_commits)
+    if as_json:
+        print(json.dumps(report.as_dict(), indent=2))
+    else:
+        Console().print(report.table())
+    if not report.complete:
+        raise typer.Exit(1)
+
+
+@app.command()
+def lineage(
+    target: Annotated[str, typer.Argument(help="A run's id, a file, a stage, or models:/<name>@champion.")],
+    as_json: Json = False,
+) -> None:
+    """Show where a result comes from and what was made of it: commit, data, parameters, run, metrics, export."""
+    from provenn.pipeline.lineage import as_tree, trace
+
+    chain = trace(target, Path.cwd())
+    if as_json:
+        print(json.dumps(chain, indent=2))
+    else:
+        Console().print(as_tree(chain), highlight=False, soft_wrap=True)
+
+
+@app.command()
+def reproduce(
+    target: Annotated[str, typer.Argument(help="A run's id, a file, a stage, or models:/<name>@champion.")],
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the clone in which it ran.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run a result again from its commit and compare: exit 0 bit-identical, 3 within tolerance, 1 different."""
+    from provenn.pipeline.reproduce import reproduce as run_again
+
+    answer = run_again(target, Path.cwd(), keep=keep)
+    if as_json:
+        print(json.dumps(asdict(answer), indent=2))
+    else:
+        Console().print(answer.table())
+    raise typer.Exit(answer.exit_code)
 
 
 @app.command()

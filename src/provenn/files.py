@@ -93,9 +93,11 @@ def digest(path: Path | str, algorithm: str = "md5") -> str:
 
 def save_tensors(path: Path | str, tensors: Mapping[str, "np.ndarray"], metadata: Mapping[str, Any]) -> None:
     """Write arrays and JSON metadata as one safetensors file; equal content gives equal bytes."""
+    import numpy as np
     from safetensors.numpy import save
 
-    packed = {name: tensors[name] for name in sorted(tensors)}
+    # safetensors writes the memory as it lies there, whatever an array's strides say.
+    packed = {name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}
     text = {"provenn": json.dumps(metadata, sort_keys=True)}
     write_bytes(path, save(packed, metadata=text))
 

@@ -112,11 +112,17 @@ def fit_classifier(
     """Train on mini-batches reshuffled each epoch; at the end `network` holds its best validation epoch.
 
     The best epoch is the one of the lowest validation loss (`val/best` is 1 where a new one was reached). The training
-    loss is the mean over samples as the weights moved; the smaller last batch counts by its size.
+    loss is the mean over samples as the weights moved; the smaller last batch counts by its size. Raises
+    NonFiniteLossError, and UserError for a batch size that does not fit the number of samples.
     """
     if options.batch_size > len(train.targets):
         raise UserError(
             f"batch_size is {options.batch_size}, but there are only {len(train.targets)} training samples: lower it."
+        )
+    if len(train.targets) % options.batch_size == 1 and any(isinstance(m, nn.BatchNorm1d) for m in network.modules()):
+        raise UserError(
+            f"batch_norm needs 2 samples a batch, but batch_size {options.batch_size} leaves 1 of the "
+            f"{len(train.targets)} training samples for the last batch: change batch_size."
         )
     network.to(device)
     inputs, labels = _tensors(train, device)
@@ -131,7 +137,7 @@ def fit_classifier(
         network.train()
         order = torch.randperm(len(labels), generator=generator).to(device)
         total = torch.zeros((), dtype=torch.float64, device=device)
-        for batch in order.split(options.batch_size):
+        for batch in torch.split(order, options.batch_size):
             loss = criterion(network(inputs[batch]), labels[batch])
             optimizer.zero_grad()
             loss.backward()
@@ -168,7 +174,7 @@ def log_loss(logits: Tensor, labels: Tensor) -> Tensor:
 def evaluate(network: nn.Module, inputs: Tensor, labels: Tensor, criterion: Any) -> tuple[float, float]:
     """Return mean loss and accuracy over a split, in `eval` mode and without gradients."""
     network.eval()
-    logits = torch.cat([network(batch) for batch in inputs.split(1000)])
+    logits = torch.cat([network(batch) for batch in torch.split(inputs, 1000)])
     predicted = (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(dim=1)
     return criterion(logits, labels).item(), (predicted == labels).double().mean().item()
 

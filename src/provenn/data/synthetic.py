@@ -1,7 +1,8 @@
 """Generated tables whose true answer is known: three regressions and two half moons."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +72,23 @@ def make_moons(*, rows: int, noise: float, generator: np.random.Generator) -> pd
     x1 = y + direction * np.cos(angle) + noise * generator.standard_normal(rows)
     x2 = 0.5 * y + direction * np.sin(angle) + noise * generator.standard_normal(rows)
     return pd.DataFrame({"x1": x1, "x2": x2, "y": y})
+
+
+MAKERS: dict[str, Callable[..., pd.DataFrame]] = {
+    "linear": make_linear,
+    "multivariate": make_multivariate,
+    "polynomial": make_polynomial,
+    "moons": make_moons,
+}
+
+
+def true_coefficients(options: Mapping[str, Any]) -> list[float] | None:
+    """Return the coefficients, constant first, of the regression that a maker's options describe; None for moons."""
+    if "coefficients" in options:
+        return list(options["coefficients"])
+    if "weights" in options:
+        return [options["intercept"], *options["weights"]]
+    return [options["intercept"], options["slope"]] if "slope" in options else None
 
 
 def add_split_column(

@@ -50,6 +50,12 @@ def metrics_of(report: Report, model: str) -> dict[str, float]:
     }
 
 
+def prediction_table(targets: np.ndarray, predictions: np.ndarray) -> Table:
+    """Return a row per test row: the true and the predicted value, or class where `predictions` are probabilities."""
+    decided = predictions.argmax(axis=1) if predictions.ndim == 2 else predictions
+    return [{"true": true, "predicted": predicted} for true, predicted in zip(targets, decided, strict=True)]
+
+
 def judge(
     task: Task, test: Split, predictions: Mapping[str, np.ndarray], counterparts: Mapping[str, str], options: Options
 ) -> Report:
@@ -88,11 +94,11 @@ def judge_coefficients(report: Report, train: Split, coefficients: Mapping[str, 
         from_solution = coefficient_distance(found, least_squares(powers, train.targets))
         report.metrics[f"{model}/coefficients/max_absolute_from_truth"] = from_truth["max_absolute"]
         report.metrics[f"{model}/coefficients/max_relative_from_least_squares"] = from_solution["max_relative"]
-    width = max(len(truth), *(len(found) for found in coefficients.values()))
+    width = max(len(values) for values in (truth, *coefficients.values()))
+    columns = {"true": truth, **coefficients}
     report.tables["coefficients"] = [
-        {"coefficient": index, "true": true}
-        | {model: _padded(found, width)[index] for model, found in coefficients.items()}
-        for index, true in enumerate(_padded(truth, width))
+        {"coefficient": index} | {name: _padded(values, width)[index] for name, values in columns.items()}
+        for index in range(width)
     ]
 
 

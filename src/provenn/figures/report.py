@@ -14,8 +14,6 @@ from provenn.figures.comparison import model_comparison
 from provenn.figures.regression import coefficients, fitted_lines, predicted_against_true
 from provenn.models.loading import TrainedModel
 
-INTERVAL = ("primary", "primary_low", "primary_high")
-
 
 def report_figures(
     task: Task,
@@ -36,11 +34,13 @@ def report_figures(
 
 
 def _comparison(task: Task, models: Mapping[str, TrainedModel], report: Report, champion: str) -> Figure:
-    rows = []
-    for name, model in models.items():
-        value, low, high = (report.metrics[f"{name}/test/{column}"] for column in INTERVAL)
-        rows.append((name, value, low, high, model.framework))
-    value, low, high = (report.metrics[f"{champion}/test/{column}"] for column in INTERVAL)
+    def interval(name: str) -> tuple[float, float, float]:
+        metrics = report.metrics
+        primary = f"{name}/test/primary"
+        return metrics[primary], metrics[f"{primary}_low"], metrics[f"{primary}_high"]
+
+    rows = [(name, *interval(name), model.framework) for name, model in models.items()]
+    value, low, high = interval(champion)
     title = f"{task.name}: {champion}, the champion on validation, reaches {value:.4g} ({low:.4g} to {high:.4g})"
     return model_comparison(rows, f"test {task.primary_metric}", title, task.direction)
 

@@ -9,6 +9,7 @@ import json
 import sys
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,11 @@ from provenn.params import (
     MlpBaseline,
 )
 
+# What zipfile and skops raise for files that are no skops file, or no longer one.
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError,
+    LookupError, ValueError, TypeError, AttributeError,
+)  # fmt: skip
 TRUSTED_TYPES = ["sklearn.tree._tree.Tree", "sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]
 
 
@@ -77,9 +83,11 @@ def fit(estimator: Any, inputs: np.ndarray, targets: np.ndarray) -> None:
 def coefficients(estimator: Any) -> np.ndarray | None:
     """Return intercept and weights (1 + d · degree,) of a fitted least-squares baseline, None for any other.
 
-    With several features and a degree above 1 the columns are scikit-learn's, cross terms included.
+    None too for several features with a degree above 1: scikit-learn then has cross terms, the networks have none.
     """
-    linear = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    linear = estimator
+    if isinstance(estimator, Pipeline):
+        linear = estimator[-1] if estimator.n_features_in_ == 1 else None
     return np.concatenate([[linear.intercept_], linear.coef_]) if isinstance(linear, LinearRegression) else None
 
 
@@ -103,7 +111,7 @@ def load_estimator(path: Path | str) -> Any:
         return skops.load(path, trusted=TRUSTED_TYPES)
     except skops.exceptions.UntrustedTypesFoundException as error:
         raise UserError(f"{path} holds types that this project does not trust ({error}): do not load it.") from None
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+    except DAMAGED as error:
         raise UserError(f"{path} is damaged ({error}): restore it with `dvc repro`.") from None
 
 

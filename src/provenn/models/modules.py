@@ -39,7 +39,9 @@ class Powers(nn.Module):
         powers = self._powers(inputs)
         self.mean.copy_(powers.mean(dim=0))
         deviation = powers.std(dim=0, correction=0)
-        self.scale.copy_(torch.where(deviation > 0, deviation, torch.ones_like(deviation)))
+        # Rounding gives a constant column a deviation that is not quite zero.
+        varies = powers.amax(dim=0) > powers.amin(dim=0)
+        self.scale.copy_(torch.where(varies, deviation, torch.ones_like(deviation)))
         return self
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -58,8 +60,8 @@ class LinearRegression(nn.Module):
         self.linear = nn.Linear(features * degree, 1, dtype=torch.float64)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        outputs: Tensor = self.linear(self.powers(inputs))
-        return outputs.squeeze(1)
+        values: Tensor = self.linear(self.powers(inputs)).squeeze(1)
+        return values
 
     def coefficients(self) -> np.ndarray:
         """Return intercept and weights of the raw powers, (1 + d · degree,): the standardisation undone."""
@@ -74,11 +76,11 @@ class LinearRegression(nn.Module):
 
 
 class Mlp(nn.Module):
-    """A multi-layer perceptron, (n, inputs) → logits (n, outputs); logistic or softmax regression if nothing is hidden.
+    """A multi-layer perceptron: (n, inputs) → logits (n, outputs); without hidden layers it is logistic regression.
 
-    A hidden layer is Linear → BatchNorm (optional) → activation → Dropout (optional). One output is the logit of
-    class 1 of two. Weights start as He et al. (2015) propose for ReLU and its kin, as Glorot & Bengio (2010) for
-    sigmoid and tanh; biases at zero.
+    A hidden layer is Linear → BatchNorm (optional) → activation → Dropout (optional). One output is the logit of class
+    1 of two. Weights start as He et al. (2015) propose for ReLU and its kin, as Glorot & Bengio (2010) for sigmoid,
+    tanh and the last layer; biases at zero.
     """
 
     def __init__(
@@ -131,9 +133,14 @@ Network = LinearRegression | Mlp
 
 
 def build(architecture: dict[str, Any]) -> Network:
-    """Make the untrained module that an `architecture()` describes."""
+    """Make the untrained module that an `architecture()` describes.
+
+    Anything else raises KeyError, RuntimeError, TypeError or ValueError, from here or from torch.
+    """
     if architecture["kind"] == "linear_regression":
         return LinearRegression(architecture["features"], architecture["degree"])
+    if architecture["kind"] != "mlp":
+        raise ValueError(f"there is no network of the kind {architecture['kind']}")
     inputs, *hidden_sizes, outputs = architecture["sizes"]
     options = {name: architecture[name] for name in ("activation", "dropout", "batch_norm")}
     return Mlp(inputs, hidden_sizes, outputs, **options)
@@ -151,9 +158,10 @@ def load_network(path: Path | str) -> Network:
     try:
         network = build(architecture)
         network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in tensors.items()})
-    except (KeyError, RuntimeError, TypeError) as error:
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
         raise UserError(
-            f"{path} does not hold the network it describes ({error}): restore it with `dvc repro`."
+            f"{path} does not hold the network it describes ({reason}): restore it with `dvc repro`."
         ) from None
     return network.eval()
 
@@ -162,7 +170,8 @@ def load_network(path: Path | str) -> Network:
 def predict(network: Network, inputs: np.ndarray) -> np.ndarray:
     """Return values (n,) of a regression, or class probabilities (n, classes); two columns for a single logit."""
     network.eval()
-    outputs = torch.cat([network(batch) for batch in torch.from_numpy(inputs).split(1000)])
+    batches = torch.split(torch.from_numpy(inputs), 1000)
+    outputs = torch.cat([network(batch) for batch in batches])
     if isinstance(network, LinearRegression):
         return outputs.numpy()
     if outputs.shape[1] == 1:

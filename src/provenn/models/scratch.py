@@ -21,9 +21,8 @@ class ScratchRegression:
         self.learning_rate = learning_rate
 
     def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        predictions = self.powers(inputs) @ self.weight + self.bias
-        squares: Tensor = (predictions - targets) ** 2
-        return squares.mean()
+        predictions: Tensor = self.powers(inputs) @ self.weight + self.bias
+        return ((predictions - targets) ** 2).mean()
 
     def zero_grad(self) -> None:
         # backward() adds to the gradients that are there; without this the steps would grow with every iteration.
@@ -86,7 +85,7 @@ def load_pretrained(path: str | None, md5: str | None) -> LinearRegression | Non
         return None
     found = digest(path)
     if found != md5:
-        raise UserError(f"{path} has the MD5 {found}, not {md5}: if it is the file you mean, set pretrained_md5 to it.")
+        raise UserError(f"{path} has the MD5 {found}, not {md5}: put that in pretrained_md5 if you mean this file.")
     network = load_network(path)
     if not isinstance(network, LinearRegression):
         raise UserError(f"{path} is no regression model: choose one of models/linear, multivariate or polynomial.")
@@ -105,7 +104,9 @@ def initial_parameters(
     if pretrained is not None:
         intercept, *slopes = pretrained.coefficients()
         if len(slopes) != count:
-            raise UserError(f"the pretrained model has {len(slopes)} weights, this one {count}: use the same degree.")
+            raise UserError(
+                f"the pretrained model has {len(slopes)} weights, this one {count}: choose the same task and degree."
+            )
         raw = torch.tensor(slopes, dtype=torch.float64)
         return raw * powers.scale, (intercept + (raw * powers.mean).sum()).reshape(1)
     bias = torch.zeros(1, dtype=torch.float64)

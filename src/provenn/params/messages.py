@@ -29,7 +29,7 @@ _PLAIN_REASONS = {
 def sentences(error: Mapping[str, Any]) -> list[str]:
     """Return a sentence, rarely two, for one of pydantic's errors."""
     keys = _follow(error["loc"])[0]
-    if keys[-1] == "[key]":
+    if keys[-1:] == ["[key]"]:
         return [f"{_path(keys[:-1])}: the name must be text."]
     match error["type"]:
         case "extra_forbidden" | "invalid_key":
@@ -43,7 +43,7 @@ def sentences(error: Mapping[str, Any]) -> list[str]:
         case "union_tag_invalid":
             found = error["input"]["estimator"]
             known = nearest(str(found), _ESTIMATORS) or f"; choose one of {', '.join(_ESTIMATORS)}."
-            name = found if isinstance(found, str) else _shown(found)
+            name = found if isinstance(found, str) and found.isidentifier() else _shown(found)
             return [f"{_path([*keys, 'estimator'])}: unknown estimator {name}{known}"]
         case "value_error":
             inside, _, reason = error["msg"].removeprefix("Value error, ").partition(": ")

@@ -15,7 +15,7 @@ Rates = Annotated[list[Positive], Field(min_length=1, max_length=20)]
 class LinearCollapse(Section):
     """Parameters of the study `linear_collapse`."""
 
-    activation: Activation | Literal["none"]  # none: linear layers against themselves
+    activation: Literal[Activation, "none"]  # none: linear layers against themselves
     hidden_sizes: Annotated[list[Width], Field(min_length=1, max_length=20)]
     epochs: Epochs
     batch_size: BatchSize

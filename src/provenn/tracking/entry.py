@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,10 @@ from provenn.files import UserError
 
 @dataclass(frozen=True)
 class StageEntry:
-    """A stage as dvc.lock records it. `deps` maps paths to DVC's digests; so does `outs`, once the stage has run."""
+    """A stage as dvc.lock records it. `deps` maps paths to DVC's digests; so does `outs`, once the stage has run.
+
+    `root` is the folder in which its files lie: the working folder, or one into which they were taken from the cache.
+    """
 
     name: str
     description: str
@@ -22,6 +25,7 @@ class StageEntry:
     params: dict[str, Any]
     out_paths: list[str]
     outs: dict[str, str] = field(default_factory=dict)
+    root: Path = Path()
 
     @cached_property
     def key(self) -> str:
@@ -75,6 +79,43 @@ def read_entry(name: str) -> tuple[StageEntry, Callable[[], dict[str, str]]]:
         out_paths=[out.def_path for out in stage.outs],
     )
     return entry, lambda: {out.def_path: out.get_hash().value for out in stage.outs}
+
+
+def parse_lock(text: str, where: str, descriptions: Mapping[str, str] | None = None) -> dict[str, StageEntry]:
+    """Return the stages of a dvc.lock by name; with `descriptions`, only the stages that it names.
+
+    DVC leaves a stage that was taken out of dvc.yaml in the lock. Raises UserError, which names `where`, when the text
+    is no lock.
+    """
+    from dvc.utils.serialize import parse_yaml
+
+    try:
+        stages = (parse_yaml(text, where) or {}).get("stages", {})
+        return {
+            name: StageEntry(
+                name=name,
+                description=(descriptions or {}).get(name, ""),
+                command=stage["cmd"],
+                deps={dep["path"]: dep["md5"] for dep in stage.get("deps", [])},
+                params={key: value for file in stage.get("params", {}).values() for key, value in file.items()},
+                out_paths=[out["path"] for out in stage.get("outs", [])],
+                outs={out["path"]: out["md5"] for out in stage.get("outs", [])},
+            )
+            for name, stage in stages.items()
+            if descriptions is None or name in descriptions
+        }
+    except Exception as error:  # a YAML error of the parser DVC uses, or a shape that no lock has
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"{where} is not a lock of DVC ({reason}): restore it with `git checkout dvc.lock`, or run `dvc repro`."
+        ) from None
+
+
+def directory_digest(files: Mapping[str, str]) -> str:
+    """Return DVC's digest of a folder from its files' relative paths and digests."""
+    listing = [{"md5": files[path], "relpath": path} for path in sorted(files)]
+    content = json.dumps(listing, sort_keys=True)
+    return hashlib.md5(content.encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
 def _flatten(prefix: str, value: Any, into: dict[str, Any]) -> None:

@@ -4,18 +4,16 @@ A stage that has just run and a stage that DVC restored from its cache are shown
 """
 
 import json
-import os
-import subprocess
-from functools import cache
-from importlib.metadata import version
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from provenn.data.tasks import TASKS
-from provenn.files import digest, read_json, read_rows
+from provenn.files import read_json, read_rows
 from provenn.tracking.entry import StageEntry
 
 FRAMEWORKS = {".safetensors": "pytorch", ".skops": "sklearn", ".onnx": "onnx"}
+TEST_RESULT = "- **test/primary**"
 TAG_LIMIT = 8000
 PARAM_LIMIT = 6000
 
@@ -37,6 +35,12 @@ def experiment_of(entry: StageEntry) -> str:
     return task if task in ("moons", "mnist") else "regression"
 
 
+def run_name(entry: StageEntry) -> str:
+    """Return what a run is called: the model that the stage trains, or else the stage."""
+    model = model_path(entry)
+    return Path(model).stem if model and entry.stage.startswith("train_") else entry.name
+
+
 def model_path(entry: StageEntry) -> str | None:
     """Return the model file that a stage writes, if it writes one."""
     return next((path for path in entry.out_paths if Path(path).suffix in FRAMEWORKS), None)
@@ -48,8 +52,9 @@ def parameters_of(entry: StageEntry) -> dict[str, str]:
 
 
 def tags_of(entry: StageEntry) -> dict[str, str]:
-    """Return the tags by which a run, a lock entry and a file find each other, and the platform they were made on."""
-    tags = {"dvc.stage": entry.name, "dvc.key": entry.key, "numeric.platform": numeric_platform()}
+    """Return the tags by which a run, a lock entry and a file find each other, and what the run is about."""
+    tags = {"dvc.stage": entry.name, "dvc.key": entry.key, "mlflow.source.type": "LOCAL"}
+    tags["mlflow.source.name"] = next((path for path in entry.deps if path.startswith("stages/")), entry.command)
     tags |= {f"dvc.dep.{path}": value for path, value in entry.deps.items()}
     tags |= {f"dvc.out.{path}": value for path, value in entry.outs.items()}
     if "requirements.lock" in entry.deps:
@@ -62,44 +67,52 @@ def tags_of(entry: StageEntry) -> dict[str, str]:
         tags |= {"task": task, "primary.direction": TASKS[task].direction}
     if model:
         tags |= {"model": Path(model).stem, "framework": FRAMEWORKS[Path(model).suffix]}
-    if entry.stage == "study" and entry.outs:
-        tags |= {"study.verdict": _verdict_of(entry)["text"]}
+    if entry.outs and (verdict := _verdict_of(entry)):
+        tags |= {"study.verdict": verdict["text"]}
     return {name: value[:TAG_LIMIT] for name, value in tags.items()}
 
 
 def metrics_of(entry: StageEntry) -> dict[str, float]:
     """Return the numbers of the stage's metrics file."""
-    path = next((path for path in entry.out_paths if Path(path).name == "metrics.json"), None)
-    values = read_json(path) if path else {}
-    return {name: float(value) for name, value in values.items() if isinstance(value, (int, float))}
+    return _numbers(entry, "metrics.json")
+
+
+def kept_metrics_of(entry: StageEntry) -> tuple[int, dict[str, float]]:
+    """Return the step and the numbers by which MLflow's table shows the model that was kept.
+
+    MLflow shows a metric's last step, which need not be the epoch that was kept. So what the metrics file says and the
+    history's last row does not is logged at the last step once more.
+    """
+    values, history = metrics_of(entry), history_of(entry)
+    last = history[-1] if history else {}
+    step = int(last.get("epoch", 0))
+    return step, {name: value for name, value in values.items() if name != "epoch" and last.get(name) != value}
 
 
 def history_of(entry: StageEntry) -> list[dict[str, float]]:
     """Return the stage's history, a record an epoch."""
     path = next((path for path in entry.out_paths if Path(path).name == "history.csv"), None)
-    return [{name: float(value) for name, value in row.items()} for row in read_rows(path)] if path else []
+    return [{name: float(value) for name, value in row.items()} for row in read_rows(entry.root / path)] if path else []
 
 
 def artifacts_of(entry: StageEntry) -> list[Path]:
     """Return the files of results/ that the stage wrote: figures, tables, histories, metrics."""
     files: list[Path] = []
-    for out in map(Path, entry.out_paths):
-        if out.parts[0] == "results":
+    for name in entry.out_paths:
+        out = entry.root / name
+        if Path(name).parts[0] == "results":
             files += sorted(path for path in out.rglob("*") if path.is_file()) if out.is_dir() else [out]
     return files
 
 
 def test_metrics_of(entry: StageEntry) -> dict[str, dict[str, float]]:
-    """Return what an evaluation says of each model, by the path of the model's file: its metrics of the test set."""
-    if entry.stage != "evaluate":
-        return {}
+    """Return what an evaluation says of each model, by the model's name: its metrics of the test set."""
     found: dict[str, dict[str, float]] = {}
-    for name, value in read_json(Path("results/evaluate") / str(task_of(entry)) / "models.json").items():
+    for name, value in _numbers(entry, "models.json").items():
         model, _, metric = name.partition("/")
         if metric.startswith("test/"):
             found.setdefault(model, {})[metric] = value
-    files = {path.stem: path for path in sorted(Path("models", str(task_of(entry))).iterdir())}
-    return {str(files[model]): metrics for model, metrics in found.items() if model in files}
+    return found
 
 
 def description_of(entry: StageEntry) -> str:
@@ -107,16 +120,28 @@ def description_of(entry: StageEntry) -> str:
     lines = [entry.description or entry.name, ""]
     metrics = metrics_of(entry)
     lines += [f"- **{name}** {value:.6g}" for name, value in metrics.items() if name.startswith("val/")]
-    if entry.stage == "study" and (verdict := _verdict_of(entry)):
+    if verdict := _verdict_of(entry):
         lines += [f"**Claim:** {verdict['claim']}", "", f"**Verdict: {verdict['text']}.** {verdict['finding']}.", ""]
         lines += [f"- {verdict['effect']}: {verdict['value']:.4g} ({verdict['low']:.4g} to {verdict['high']:.4g})"]
     lines += [f"- `{path}` `{value}`" for path, value in entry.outs.items() if path == model_path(entry)]
     return "\n".join([*lines, "", f"Reproduce: `dvc repro {entry.name}`"])
 
 
+def with_test_result(note: str, metrics: Mapping[str, float]) -> str:
+    """Return a run's description with its result on the test set and the interval, in place of an earlier one."""
+    lines = [line for line in note.splitlines() if not line.startswith(TEST_RESULT)]
+    value, low, high = (metrics.get(f"test/primary{end}") for end in ("", "_low", "_high"))
+    if value is not None and low is not None and high is not None:
+        lines.insert(
+            lines.index("") + 1 if "" in lines else len(lines), f"{TEST_RESULT} {value:.6g} [{low:.6g}, {high:.6g}]"
+        )
+    return "\n".join(lines)
+
+
 def _verdict_of(entry: StageEntry) -> dict[str, Any]:
     path = next((path for path in entry.out_paths if Path(path).name == "verdict.json"), None)
-    verdict: dict[str, Any] = read_json(path) if path else {}
+    written = path is not None and (entry.root / path).is_file()
+    verdict: dict[str, Any] = read_json(entry.root / str(path)) if written else {}
     return verdict
 
 
@@ -128,50 +153,10 @@ def dataset_inputs(entry: StageEntry) -> list[tuple[str, str, str]]:
     return [dataset for dataset in read + written if Path(dataset[0]).parts[0] == "data"]
 
 
-def git_tags() -> dict[str, str]:
-    """Return the commit that is checked out and whether code or parameters differ from it; empty outside git."""
-    commit = _git("rev-parse", "HEAD")
-    if not commit:
-        return {}
-    # What the pipeline itself rewrites is no difference of code or parameters.
-    changes = _git("status", "--porcelain", "--", ".", ":!dvc.lock", ":!results")
-    tags = {"git.commit": commit, "git.dirty": str(bool(changes)).lower()}
-    experiment = os.environ.get("DVC_EXP_NAME")
-    return tags | ({"dvc.exp": experiment} if experiment else {})
-
-
-@cache
-def numeric_platform() -> str:
-    """Return what the bits of a result depend on besides its inputs: instruction set, BLAS, threads, torch."""
-    import numpy as np
-    from threadpoolctl import threadpool_info
-
-    features = np._core._multiarray_umath.__cpu_features__  # type: ignore[attr-defined]
-    instruction_set = next((name for name in ("AVX512F", "AVX2", "ASIMD") if features.get(name)), "baseline")
-    pools = threadpool_info()
-    blas = sorted(
-        {
-            f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}".strip()
-            for pool in pools
-            if pool["user_api"] == "blas"
-        }
-    )
-    threads = os.environ.get("OMP_NUM_THREADS", "default")
-    machine = os.uname().machine
-    return f"{machine} {instruction_set}; {', '.join(blas)}; threads {threads}; torch {version('torch')}"
-
-
-def file_digest_tag(path: str) -> tuple[str, str]:
-    """Return the tag name and value by which the run that wrote a file is found."""
-    return f"dvc.out.{path}", digest(path)
-
-
-def _git(*arguments: str) -> str:
-    try:
-        finished = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return finished.stdout.strip() if finished.returncode == 0 else ""
+def _numbers(entry: StageEntry, file: str) -> dict[str, float]:
+    path = next((path for path in entry.out_paths if Path(path).name == file), None)
+    values = read_json(entry.root / path) if path else {}
+    return {name: float(value) for name, value in values.items() if isinstance(value, (int, float))}
 
 
 def _text(value: Any) -> str:

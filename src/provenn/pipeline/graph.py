@@ -1,0 +1,131 @@
+"""The pipeline as DVC sees it: which stage needs which, which has changed, and which to start first."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from provenn.files import UserError
+
+# A first guess at a stage's seconds, until it has run once: starting a process, and reading its dependencies.
+START_SECONDS = 3.0
+BYTES_PER_SECOND = 5e6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The stages to bring up to date: `stages` in the order of a serial `dvc repro`, and what each `needs`.
+
+    A stage that reads a folder needs every stage that writes into it.
+    """
+
+    repo: Any
+    stages: dict[str, Any]
+    needs: dict[str, set[str]]
+
+    def changed(self, name: str) -> bool:
+        """Tell whether `dvc repro` would run or restore the stage, all that it needs being up to date.
+
+        Asks what DVC's `Stage.changed` asks, without its locks: nothing that is running writes what this reads, and
+        where a `dvc` of someone else does, the stage's own process finds out under the locks.
+        """
+        from dvc.exceptions import DvcException
+
+        stage = self.stages[name]
+        dependencies = [] if stage.frozen else stage.deps
+        try:
+            return bool(
+                stage.changed_stage()
+                or (not stage.frozen and (stage.is_callback or stage.always_changed))
+                or any(dependency.status() for dependency in dependencies)
+                or any(out.status() for out in stage.outs)
+            )
+        except DvcException:  # such as a missing file: the stage's own process reports it
+            return True
+
+    def descendants(self, name: str) -> set[str]:
+        """Return every stage that needs `name`, directly or through others."""
+        found = {name}
+        for other in self.stages:  # each stands after all that it needs
+            if self.needs[other] & found:
+                found.add(other)
+        return found - {name}
+
+    def by_urgency(self, seconds: Mapping[str, float]) -> list[str]:
+        """Return the stages, those first after which the longest chain of work remains.
+
+        `seconds` says how long stages took; of the others the size of their dependencies gives a guess.
+        """
+        remaining: dict[str, float] = {}
+        for name in reversed(self.stages):
+            dependents = (other for other in remaining if name in self.needs[other])
+            own = seconds.get(name) or _guess(self.stages[name])
+            remaining[name] = own + max((remaining[other] for other in dependents), default=0.0)
+        return sorted(self.stages, key=lambda name: -remaining[name])
+
+
+def read_plan(repo: Any, targets: Iterable[str]) -> Plan:
+    """Return the plan for `targets`, stages or groups of them such as `train_mlp`, with all that they need.
+
+    Without targets it is the whole pipeline. Raises UserError for an unknown target and a pipeline that DVC refuses.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo.reproduce import get_active_graph, plan_repro
+
+    try:
+        graph = get_active_graph(repo.index.graph)
+        stages = {stage.addressing: stage for stage in plan_repro(graph)}
+    except DvcException as error:
+        raise UserError(f"DVC cannot read the pipeline in {repo.root_dir}: {' '.join(str(error).split())}") from error
+    needs = {name: {other.addressing for other in graph.successors(stage)} for name, stage in stages.items()}
+    wanted = _with_upstream(_named(list(targets), stages), needs)
+    return Plan(
+        repo=repo,
+        stages={name: stage for name, stage in stages.items() if name in wanted},
+        needs={name: needs[name] for name in stages if name in wanted},
+    )
+
+
+def _named(targets: list[str], stages: Iterable[str]) -> set[str]:
+    groups: dict[str, set[str]] = {}
+    for name in stages:
+        groups.setdefault(name, set()).add(name)
+        if "@" in name:
+            groups.setdefault(name.partition("@")[0], set()).add(name)
+    for target in targets:
+        if target not in groups:
+            near = difflib.get_close_matches(target, groups, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else "`dvc stage list --name-only` names all of them."
+            raise UserError(f"{target} is no stage and no group of stages in dvc.yaml: {hint}")
+    return set().union(*(groups[target] for target in targets or groups))
+
+
+def _with_upstream(names: set[str], needs: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += needs[name]
+    return found
+
+
+def _guess(stage: Any) -> float:
+    # The sizes that dvc.lock remembers: a fresh clone knows them before any data is there.
+    sizes = (getattr(dependency.meta, "size", None) for dependency in stage.deps)
+    return START_SECONDS + sum(size or 0 for size in sizes) / BYTES_PER_SECOND
+
+
+def open_repository(root: Path) -> Any:
+    """Return DVC's repository in the folder `root`; raise UserError when there is no pipeline."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    if not (root / "dvc.yaml").is_file():
+        raise UserError(f"{root} has no dvc.yaml: run this command from the repository's root.")
+    try:
+        return Repo(str(root), _wait_for_lock=False)
+    except DvcException as error:
+        raise UserError(f"DVC cannot open {root}: {' '.join(str(error).split())}") from error

@@ -1,0 +1,139 @@
+"""A recorded result is made again, bit for bit, from its commit, its data's digests and its uncommitted changes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from small_repository import SmallRepository
+
+from provenn.files import UserError
+from provenn.pipeline.locks import read_lock
+from provenn.pipeline.reproduce import DIFFERENT, IDENTICAL, WITHIN_TOLERANCE, compare, reproduce
+from provenn.pipeline.sync import synchronise
+from provenn.tracking.origin import uncommitted_patch
+
+HERE, ELSEWHERE = "x86_64 AVX512F; threads 1", "x86_64 AVX2; threads 1"
+TRAINING = "train_regression@linear-scratch"
+
+
+@pytest.mark.parametrize(
+    ("loss", "platforms", "verdict", "code"),
+    [
+        (0.501, (HERE, ELSEWHERE), WITHIN_TOLERANCE, 3),
+        (0.501, (None, HERE), WITHIN_TOLERANCE, 3),
+        (0.501, (HERE, HERE), DIFFERENT, 1),
+        (0.6, (HERE, ELSEWHERE), DIFFERENT, 1),
+    ],
+)
+def test_other_bits_are_excused_by_another_platform_alone_and_within_the_tolerance(
+    loss: float, platforms: tuple[str | None, str | None], verdict: str, code: int
+) -> None:
+    answer = compare({"model": "1"}, {"model": "2"}, {"val/loss": 0.5}, {"val/loss": loss}, platforms)
+    assert answer.verdict == verdict
+    assert answer.exit_code == code
+    assert answer.metrics == {"val/loss": (0.5, loss)}
+
+
+def test_equal_bytes_are_identical_on_any_platform() -> None:
+    assert compare({"model": "1"}, {"model": "1"}, {}, {}, (HERE, ELSEWHERE)).verdict == IDENTICAL
+
+
+@pytest.mark.slow
+def test_a_training_with_uncommitted_changes_is_made_again_bit_for_bit(repository: SmallRepository) -> None:
+    # A parameter, a line of code in a file that git knows, and a file that it does not know.
+    repository.set_parameter(12, "train_regression", "linear", "scratch", "max_iterations")
+    script = repository.root / "stages/train_regression.py"
+    script.write_text(script.read_text().replace("import time\n", "import time\nimport extra  # noqa: F401\n", 1))
+    (repository.root / "stages/extra.py").write_text("# new\n")
+    repository.dvc("repro", TRAINING)
+    recorded = read_lock(repository.root)[TRAINING].outs
+    repository.git("checkout", "--quiet", "params.yaml", "stages")
+    (repository.root / "stages/extra.py").unlink()
+
+    answer = reproduce(TRAINING, repository.root)
+    assert answer.verdict == IDENTICAL
+    assert {path: now for path, (_, now) in answer.outputs.items()} == recorded
+    assert repository.git("status", "--porcelain", "--", "params.yaml", "stages") == ""
+
+
+@pytest.mark.slow
+def test_a_result_that_does_not_come_out_again_is_called_different(repository: SmallRepository) -> None:
+    results = repository.root / "results/train_regression/linear-scratch/metrics.json"
+    metrics = json.loads(results.read_text())
+    results.write_text(json.dumps(metrics | {"val/loss": 0.5 * metrics["val/loss"]}))
+    repository.dvc("commit", "--force", "--quiet", TRAINING)  # a forged result
+    repository.commit("Better than it is")
+    shown = repository.provenn("reproduce", "--json", TRAINING, code=1)
+    answer = json.loads(shown.stdout)
+    assert answer["verdict"] == DIFFERENT
+    assert answer["metrics"]["val/loss"] == [0.5 * metrics["val/loss"], metrics["val/loss"]]
+    differing = {path for path, (recorded, now) in answer["outputs"].items() if recorded != now}
+    assert differing == {str(results.relative_to(repository.root))}
+
+
+@pytest.mark.slow
+def test_what_cannot_be_run_again_is_refused_in_one_sentence(repository: SmallRepository) -> None:
+    from provenn.tracking.store import connect
+
+    report = synchronise()
+    (run,) = (stage.run_id for stage in report.stages if stage.stage == TRAINING)
+    connect().set_tag(run, "git.commit", "0" * 40)
+    with pytest.raises(UserError, match="it is not in this clone; `git fetch --all` may bring it"):
+        reproduce(run, repository.root)
+    connect().set_tag(run, "git.commit", repository.git("rev-parse", "HEAD").strip())
+    data = read_lock(repository.root)["generate_synthetic"].outs["data/linear/development"]
+    (repository.root / ".dvc/cache/files/md5" / data[:2] / data[2:]).unlink()
+    (repository.root / "data/linear/development/table.csv").unlink()
+    with pytest.raises(UserError, match=r"data/linear/development, which .* read, is nowhere: make it with `dvc repro"):
+        reproduce(run, repository.root)
+
+
+def test_a_patch_holds_changed_and_new_files_and_leaves_the_index_alone(plain: Path) -> None:
+    (plain / "params.yaml").write_text("rate: 2\n")
+    (plain / "src/new.py").write_text("print()\n")
+    patch, note = uncommitted_patch(plain)
+    assert note == "provenance/changes.patch"
+    assert "+rate: 2" in patch
+    assert "+print()" in patch
+    assert _git(plain, "status", "--porcelain") == " M params.yaml\n?? src/new.py\n"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "password = 'correct-horse'",
+        "AWS = 'AKIAABCDEFGHIJKLMNOP'",
+        "url: https://me:letmein@example.org",
+        "api_key: 0123456789",
+    ],
+)
+def test_a_patch_with_a_secret_is_left_out(plain: Path, secret: str) -> None:
+    (plain / "src/new.py").write_text(secret + "\n")
+    patch, note = uncommitted_patch(plain)
+    assert patch is None
+    assert "looks like a password or a key" in note
+
+
+def test_a_patch_that_is_too_large_is_left_out(plain: Path) -> None:
+    (plain / "src/new.py").write_text("x\n" * 500_001)
+    patch, note = uncommitted_patch(plain)
+    assert patch is None
+    assert "more than 1,000,000" in note
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """A git repository with a parameter and a source file."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "params.yaml").write_text("rate: 1\n")
+    (tmp_path / "src/old.py").write_text("pass\n")
+    _git(tmp_path, "init", "--quiet")
+    _git(tmp_path, "add", "--all")
+    _git(tmp_path, "-c", "user.email=a@example.org", "-c", "user.name=A", "commit", "--quiet", "-m", "Plain")
+    return tmp_path
+
+
+def _git(root: Path, *arguments: str) -> str:
+    import subprocess
+
+    return subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True).stdout

@@ -1,0 +1,210 @@
+"""MLflow is a view of dvc.lock: what sync makes of the files equals what the stages logged while they ran."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from small_repository import STAGES, TARGET, SmallRepository
+
+from provenn.files import UserError
+from provenn.pipeline.locks import read_lock
+from provenn.pipeline.sync import synchronise
+from provenn.tracking.current import StoredRuns
+from provenn.tracking.store import connect
+from provenn.tracking.writing import SUPERSEDED
+
+pytestmark = pytest.mark.slow
+# What says how a run came to be, not what it is: whether it was restored, by which process, from which check-out.
+OF_THE_PROCESS = {"provenn.restored", "provenn.process"}
+OF_THE_CLONE = {"git.commit", "mlflow.source.git.commit", "numeric.platform"}
+
+
+def contents(uri: str, *, leave_out: set[str]) -> dict[str, Any]:
+    """Return all that a store shows, without ids and times, by stage and key."""
+    client, shown = MlflowClient(uri), {}
+    for experiment in client.search_experiments():
+        for run in client.search_runs([experiment.experiment_id]):
+            if SUPERSEDED in run.data.tags:
+                continue
+            models = [client.get_logged_model(output.model_id) for output in run.outputs.model_outputs]
+            tags = {name: value for name, value in run.data.tags.items() if name not in leave_out}
+            metrics = {name: value for name, value in run.data.metrics.items() if name not in leave_out}
+            name = f"{run.data.tags['dvc.stage']} {run.data.tags['dvc.key']}"
+            assert name not in shown, f"{name} has two runs"
+            shown[name] = {
+                "name": run.info.run_name,
+                "status": run.info.status,
+                "experiment": experiment.name,
+                "parameters": run.data.params,
+                "metrics": metrics,
+                "tags": tags,
+                "histories": {metric: history(client, run, metric) for metric in metrics},
+                "artifacts": artifacts(client, run.info.run_id),
+                "data sets": sorted(
+                    (given.dataset.name, given.dataset.digest, given.tags[0].value)
+                    for given in run.inputs.dataset_inputs
+                ),
+                "models": [
+                    (model.name, model.tags.get("mlflow.loggedModel.flavor"), model.params, str(model.status))
+                    for model in models
+                ],
+            }
+    for model in client.search_registered_models():
+        champion = client.get_model_version_by_alias(model.name, "champion")
+        versions = client.search_model_versions(f"name = '{model.name}'")
+        shown[model.name] = (model.description, champion.tags, len(versions))
+    return shown
+
+
+def history(client: MlflowClient, run: Any, metric: str) -> list[tuple[int, float]]:
+    return sorted((point.step, point.value) for point in client.get_metric_history(run.info.run_id, metric))
+
+
+def artifacts(client: MlflowClient, run_id: str, folder: str | None = None) -> list[str]:
+    found: list[str] = []
+    for item in client.list_artifacts(run_id, folder):
+        found += artifacts(client, run_id, item.path) if item.is_dir else [f"{item.path} {item.file_size}"]
+    return sorted(found)
+
+
+def states(report: Any) -> dict[str, str]:
+    return {stage.stage: stage.state for stage in report.stages}
+
+
+def test_a_store_made_from_the_lock_equals_the_lost_one_in_every_field(
+    finished: SmallRepository, repository: SmallRepository
+) -> None:
+    report = synchronise()
+    assert states(report) == dict.fromkeys(STAGES, "created")
+    assert report.complete
+    lost, made = (contents(small.store, leave_out=OF_THE_PROCESS) for small in (finished, repository))
+    assert len(lost) == len(STAGES) + 1
+    for name in lost:
+        assert made[name] == lost[name]
+    assert made.keys() == lost.keys()
+    assert lost["provenn-linear"][2] == 1
+
+    again = synchronise()
+    assert not again.changed
+    assert states(again) == dict.fromkeys(STAGES, "agreed")
+
+
+def test_the_rebuilt_store_shows_when_the_stages_ran(finished: SmallRepository, repository: SmallRepository) -> None:
+    synchronise()
+    for entry in read_lock(repository.root).values():
+        if entry.stage != "check_params":
+            there = StoredRuns(connect(finished.root, finished.store)).current(entry)
+            here = StoredRuns(connect(repository.root, repository.store)).current(entry)
+            assert there.info.start_time == here.info.start_time
+            assert there.info.end_time >= here.info.end_time > here.info.start_time
+
+
+def test_the_restored_champion_predicts(repository: SmallRepository) -> None:
+    import mlflow
+    import numpy as np
+
+    synchronise()
+    connect()
+    model = mlflow.pyfunc.load_model("models:/provenn-linear@champion")
+    slope = np.ptp(np.ravel(list(model.predict(np.array([[0.0], [1.0]])).values())))
+    assert slope == pytest.approx(2.5, abs=0.2)  # the line that generate_synthetic draws
+
+
+def test_a_fresh_clone_shows_everything_after_a_pull_without_training(
+    finished: SmallRepository, repository: SmallRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.dvc("remote", "add", "--local", "--default", "here", str(tmp_path / "remote"))
+    repository.dvc("push", "--quiet")
+    clone = SmallRepository(tmp_path / "clone")
+    repository.git("clone", "--quiet", str(repository.root), str(clone.root))
+    clone.dvc("remote", "add", "--local", "--default", "here", str(tmp_path / "remote"))
+    # The other tasks of this test's repository have never run; all of a real one is pulled by `dvc pull` alone.
+    clone.dvc("pull", "--quiet", "--with-deps", TARGET)
+    monkeypatch.chdir(clone.root)
+
+    assert synchronise().complete
+    of_the_record = OF_THE_PROCESS | OF_THE_CLONE | {"time/fit_s"}
+    expected = contents(finished.store, leave_out=of_the_record)
+    assert contents(clone.store, leave_out=of_the_record) == expected
+
+
+def test_a_parameter_changed_and_changed_back_leaves_both_states_complete_and_each_once(
+    repository: SmallRepository,
+) -> None:
+    first = contents_after_sync(repository)
+    repository.set_parameter(0.05, "train_regression", "linear", "scratch", "learning_rate")
+    repository.dvc("repro", "evaluate@linear")
+    changed_commit = repository.commit("A lower learning rate")
+    both = contents_after_sync(repository)
+    repository.set_parameter(0.1, "train_regression", "linear", "scratch", "learning_rate")
+    restored = repository.dvc("repro", "evaluate@linear")
+    assert "is cached" in restored.stdout
+    repository.commit("Back")
+
+    assert contents_after_sync(repository) == both
+    assert first.items() <= both.items()
+    assert len(both) == len(first) + 3  # check_params saw another file; one training; its evaluation
+
+    # From nothing but git's history and the cache, the same again.
+    elsewhere = f"sqlite:///{repository.root}/elsewhere/mlflow.db"
+    report = synchronise(uri=elsewhere, all_commits=True)
+    assert report.complete
+    assert contents(elsewhere, leave_out=OF_THE_PROCESS) == contents(repository.store, leave_out=OF_THE_PROCESS)
+    assert changed_commit in {stage.commit for stage in report.stages}
+    assert not synchronise(uri=elsewhere, all_commits=True).changed
+
+
+def contents_after_sync(repository: SmallRepository) -> dict[str, Any]:
+    synchronise()
+    return contents(repository.store, leave_out=OF_THE_PROCESS)
+
+
+def test_a_stage_whose_content_is_nowhere_is_reported_and_the_others_go_on(repository: SmallRepository) -> None:
+    model = "models/linear/linear_scratch.safetensors"
+    lost = read_lock(repository.root)["train_regression@linear-scratch"].outs[model]
+    cached = repository.root / ".dvc" / "cache" / "files" / "md5" / lost[:2] / lost[2:]
+    cached.chmod(0o644)
+    cached.write_bytes(cached.read_bytes()[:100])  # damaged, which DVC would not notice
+    (repository.root / model).unlink()
+
+    report = json.loads(repository.provenn("sync", "--json", code=1).stdout)
+    (incomplete,) = (stage for stage in report["stages"] if stage["state"] == "incomplete")
+    assert incomplete["stage"] == "train_regression@linear-scratch"
+    assert model in incomplete["detail"]
+    assert "dvc pull train_regression@linear-scratch" in incomplete["detail"]
+    assert sum(stage["state"] == "created" for stage in report["stages"]) == len(STAGES) - 1
+
+
+def test_of_two_equal_runs_one_stands_for_the_stage(repository: SmallRepository) -> None:
+    synchronise()
+    entry = read_lock(repository.root)["generate_synthetic"]
+    runs = StoredRuns(connect())
+    first = runs.current(entry)
+    second = runs.restore(entry, repository.root, {}, None)
+    report = synchronise()
+    assert len(report.superseded) == 1
+    assert report.superseded[0] in {first.info.run_id, second.info.run_id}
+    assert not synchronise().changed
+
+
+def test_a_store_of_a_newer_mlflow_is_left_alone_and_named(repository: SmallRepository) -> None:
+    connect()
+    with sqlite3.connect(repository.root / "mlruns" / "mlflow.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = 'fedcba987654'")
+    failed = repository.provenn("sync", code=1)
+    assert "made by a newer MLflow (schema fedcba987654)" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_folder_without_a_lock_is_refused_in_one_sentence(repository: SmallRepository) -> None:
+    (repository.root / "dvc.lock").unlink()
+    with pytest.raises(UserError, match=r"dvc.lock is missing: run `make repro`"):
+        synchronise()
+
+
+def test_a_server_that_is_away_is_refused_in_one_sentence(repository: SmallRepository) -> None:
+    with pytest.raises(UserError, match=r"127.0.0.1:9 cannot be reached .*: start it"):
+        synchronise(uri="http://127.0.0.1:9")

@@ -1,0 +1,3 @@
+from toys import serve, toy
+
+__all__ = ["serve", "toy"]
