@@ -17,9 +17,9 @@ HEAD = """\
 <!-- Generated from results/study by `provenn studies`: do not edit. -->
 
 Each claim is an experiment of one module in `src/provenn/studies/`, which explains it, and of one section of `study` in
-`params.yaml`. The rule of each verdict was fixed before its data was seen; sizes were then trimmed to save time. An effect
-comes with its 95 % interval over the repetitions; another `study.seed` shows how firm a verdict is. In MLflow the studies
-are the experiment `studies`.
+`params.yaml`. The rule of each verdict was fixed before its data was seen; sizes were trimmed afterwards to save time.
+An effect comes with its 95 % interval over the repetitions; another `study.seed` shows how firm a verdict is. In MLflow
+the studies are the experiment `studies`.
 """
 
 
