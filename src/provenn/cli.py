@@ -90,12 +90,12 @@ def summary(as_json: Json = False) -> None:
     console = Console()
     console.print(_results_table(results))
     console.print(
-        "★ chosen on validation. p: the paired test of a network against its counterpart in scikit-learn.\n\n"
+        "★ chosen on validation   p: paired test against the counterpart in scikit-learn\n\n"
         "Next:\n"
-        "  make ui                 every run side by side in MLflow, on this machine alone\n"
-        "  dvc metrics show        the numbers; `dvc plots show` draws the pictures into dvc_plots/\n"
-        "  results/evaluate/       figures and tables of each task\n"
-        "  params.yaml             change a line, then `make repro`: only what depends on it runs again",
+        "  make ui             every run side by side in MLflow, on this machine alone\n"
+        "  results/evaluate/   figures and tables of each task\n"
+        "  params.yaml         change a line, then `make repro`: only what needs it runs\n"
+        "  README.md           experiments, lineage, tracking servers, remotes",
         highlight=False,
     )
 
@@ -197,17 +197,16 @@ def ui(
 
 def _results_table(results: list[ModelResult]) -> Table:
     table = Table(title="Test results")
-    for column, side in (("task", "left"), ("model", "left"), ("metric", "left")):
-        table.add_column(column, justify=side)  # type: ignore[arg-type]
+    table.add_column("model", no_wrap=True)
+    table.add_column("metric")
     for column in ("value", "95 % interval", "p"):
-        table.add_column(column, justify="right")
-    task = None
+        table.add_column(column, justify="right", no_wrap=True)
+    task = results[0].task
     for result in results:
-        if task not in (None, result.task):
+        if result.task != task:
             table.add_section()
         task = result.task
         table.add_row(
-            result.task,
             f"{result.model} ★" if result.champion else result.model,
             result.metric,
             f"{result.value:.4f}",

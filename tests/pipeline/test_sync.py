@@ -170,11 +170,12 @@ def test_a_stage_whose_content_is_nowhere_is_reported_and_the_others_go_on(repos
     cached.write_bytes(cached.read_bytes()[:100])  # damaged, which DVC would not notice
     (repository.root / model).unlink()
 
+    repository.dvc("remote", "add", "--local", "storage", str(repository.root.parent / "remote"))
     report = json.loads(repository.provenn("sync", "--json", code=1).stdout)
     (incomplete,) = (stage for stage in report["stages"] if stage["state"] == "incomplete")
     assert incomplete["stage"] == "train_regression@linear-scratch"
     assert model in incomplete["detail"]
-    assert "dvc pull train_regression@linear-scratch" in incomplete["detail"]
+    assert "`dvc pull train_regression@linear-scratch` (from storage)" in incomplete["detail"]
     assert sum(stage["state"] == "created" for stage in report["stages"]) == len(STAGES) - 1
 
 

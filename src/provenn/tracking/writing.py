@@ -154,7 +154,11 @@ def log_test_results(client: "MlflowClient", run: "Run", metrics: Mapping[str, f
     writer = RunWriter(client, run.info.run_id)
     writer._metrics(_packed(new, 0, model_id=outputs[0].model_id if outputs else None))
     note = run.data.tags.get("mlflow.note.content", "")
-    writer.tags({"mlflow.note.content": projection.with_test_result(note, metrics)})
+    note = projection.with_test_result(note, metrics)
+    writer.tags({"mlflow.note.content": note})
+    # The next lock that asks about this run must see what it has by now.
+    there.update(new)
+    run.data.tags["mlflow.note.content"] = note
     return True
 
 
