@@ -188,7 +188,7 @@ def draw(rows: list[Row], verdict: Verdict) -> Figure:
             low, high = axes.get_ylim()
             axes.set_ylim(max(low, SHOWN[0]), min(high, SHOWN[1]))
         exploding = {row["learning_rate"] for row in rows_where(rows, problem=problem, cleared=True, exploded=True)}
-        note = [f"; {rate:g} explodes when cleared" for rate in sorted(exploding)]
+        note = [f"; {rate:g} explodes when cleared, out of sight" for rate in sorted(exploding)]
         panels[index].set_title("".join([problem, *note]), loc="left")
         panels[index + 2].set_xlabel("step (lines: median of the runs)")
     panels[0].plot([], [], color=BLACK, linestyle="-", label="gradients cleared")

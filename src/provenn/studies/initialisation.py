@@ -174,6 +174,6 @@ def draw(rows: list[Row], verdict: Verdict) -> Figure:
         axes.yaxis.set_major_formatter("{x:g}")
         axes.grid(visible=False, axis="x")
         axes.set_title(problem, loc="left")
-    panels[0].set_ylabel("updates to the target (line: geometric mean)")
+    panels[0].set_ylabel("updates to the target\n(line: geometric mean)")
     legend_below(figure, panels[0])
     return figure
