@@ -64,7 +64,3 @@ def test_a_figure_that_dvc_does_not_know_is_not_published(repository):
     (repository / f"docs/studies/{NAMES[0]}.png").unlink()
     with pytest.raises(UserError, match=f"dvc repro study@{NAMES[0]}"):
         gallery.update(repository, write=True)
-
-
-def test_the_gallery_in_this_repository_is_current():
-    assert gallery.update(ROOT, write=False) == []

@@ -17,9 +17,22 @@ HEAD = """\
 <!-- Generated from results/study by `provenn studies`: do not edit. -->
 
 Each claim is an experiment of one module in `src/provenn/studies/`, which explains it, and of one section of `study` in
-`params.yaml`. The rule of each verdict was fixed before its data was seen; sizes were trimmed afterwards to save time.
-An effect comes with its 95 % interval over the repetitions; another `study.seed` shows how firm a verdict is. In MLflow
-the studies are the experiment `studies`.
+`params.yaml`. An effect comes with its 95 % interval over the repetitions; another `study.seed` shows how firm a
+verdict is. In MLflow the studies are the experiment `studies`.
+
+## What was not fixed beforehand
+
+Each rule was written before its data was seen. What follows was changed after first outcomes had been seen, so these
+verdicts rest on a choice made with knowledge of the data:
+
+- Settings of some studies, of both halves of the table, were trimmed to save time: rows, epochs, repetitions.
+- `capacity`: more repetitions, since with twenty the verdict depended on the seed.
+- `clearing_gradients`: the text of the rule was reworded to cases.
+- `initialisation`: the network's target and learning rate.
+- `loss_choice`: the wording of the claim, and the sizes.
+- `closed_form`: the learning rate.
+
+## Verdicts
 """
 
 
