@@ -23,7 +23,8 @@ def made_by_the_pipeline(clone: Clone) -> dict[str, str]:
 
 
 def client_of(clone: Clone) -> MlflowClient:
-    return MlflowClient(f"sqlite:///{clone.folder / 'mlruns' / 'mlflow.db'}")
+    uri = f"sqlite:///{clone.folder / 'mlruns' / 'mlflow.db'}"
+    return MlflowClient(uri, uri)
 
 
 def runs_of(clone: Clone, stage: str, status: str = "FINISHED") -> list:
@@ -90,7 +91,7 @@ def test_the_registered_champion_computes_what_the_exported_file_does(clones: tu
     version = client_of(clone).get_model_version_by_alias("provenn-linear", "champion")
     exported = (clone.folder / "models/exported/linear.onnx").read_bytes()
     registered = next((clone.folder / "mlruns" / "artifacts").rglob("model.onnx")).read_bytes()
-    assert version.tags["sha256"] == digest(clone.folder / "models/exported/linear.onnx", "sha256")
+    assert version.tags["md5"] == digest(clone.folder / "models/exported/linear.onnx")
     inputs = {"inputs": np.linspace(-2, 2, 9).reshape(-1, 1)}
     outputs = [onnxruntime.InferenceSession(model).run(None, inputs)[0] for model in (exported, registered)]
     np.testing.assert_array_equal(*outputs)
@@ -100,7 +101,7 @@ def test_training_never_sees_test_data(clones: tuple[Clone, Clone], tmp_path: Pa
     """With every test row gone, all models are still trained, to the same bytes."""
     trained = clones[1]
     blind = tmp_path / "blind"
-    shutil.copytree(trained.folder, blind, ignore=shutil.ignore_patterns("test", ".git"))
+    shutil.copytree(trained.folder, blind, ignore=shutil.ignore_patterns("test"))
     model = blind / "models/moons/moons_random_forest.skops"
     expected = digest(model)
     model.unlink()
@@ -114,12 +115,11 @@ def test_training_never_sees_test_data(clones: tuple[Clone, Clone], tmp_path: Pa
 
 def test_a_changed_parameter_runs_only_that_model(clones: tuple[Clone, Clone]) -> None:
     clone = clones[0]
+    before = json.loads(clone.dvc("status", "--json"))
     clone.change_params(lambda values: values["train_mlp"]["moons_mlp"].update(epochs=3))
-    planned = clone.dvc("repro", "--dry", "--downstream", "train_mlp@moons_mlp", "train_mlp@mnist_softmax")
+    after = json.loads(clone.dvc("status", "--json"))
     clone.run("git", "checkout", "params.yaml")
-    running = [line for line in planned.splitlines() if "Running stage" in line]
-    assert any("train_mlp@moons_mlp" in line for line in running)
-    assert not any("mnist" in line or "train_mlp@moons_logistic" in line for line in running)
+    assert set(after) - set(before) == {"check_params", "train_mlp@moons_mlp"}
 
 
 def test_an_experiment_in_a_temporary_workspace_lands_in_the_same_store(clones: tuple[Clone, Clone]) -> None:
@@ -143,7 +143,7 @@ def test_a_diverging_training_stops_with_one_sentence_and_a_failed_run(clones: t
     assert "Traceback" not in printed
     (failed,) = runs_of(clone, "train_regression@linear-scratch", "FAILED")
     assert "no longer finite" in failed.data.tags["failure"]
-    clone.dvc("checkout", "--force")
+    clone.dvc("checkout", "--force", "train_regression@linear-scratch")
 
 
 def test_bad_params_are_refused_before_an_output_is_touched(clones: tuple[Clone, Clone]) -> None:

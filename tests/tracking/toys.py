@@ -60,7 +60,9 @@ class Toy:
 
     def start(self, *command: str, **environment: str) -> "subprocess.Popen[str]":
         """Start a command in it."""
-        everything = {**os.environ, **self.environment, **environment}
+        # What a command of this test process has set for itself is no wish of the user.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_HTTP_")}
+        everything = {**inherited, **self.environment, **environment}
         return subprocess.Popen(
             command, cwd=self.root, env=everything, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
