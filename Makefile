@@ -53,6 +53,10 @@ check-repro: $(READY) ## Fail if `dvc repro` still has a stage to run
 		echo "dvc repro still had the stages above to run, although it had just been run." >&2; exit 1; fi; \
 	echo "dvc repro ran no stage: everything is up to date."
 
+.PHONY: check-studies
+check-studies: $(READY) ## Fail if docs/studies.md does not show the results of the studies
+	@$(BIN)/provenn studies --check
+
 .PHONY: bench-pipeline
 bench-pipeline: $(READY) ## Time the cold pipeline, serial against parallel (several minutes)
 	$(BIN)/python benchmarks/pipeline.py

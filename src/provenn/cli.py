@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from provenn.files import UserError
+from provenn.pipeline import gallery as studies_gallery
 from provenn.pipeline import gate as promises
 from provenn.pipeline import readme as readme_tables
 from provenn.pipeline.results import ModelResult, load_results
@@ -121,6 +122,17 @@ def readme(
     if check and stale:
         raise UserError("README.md does not show the results in results/: run `provenn readme` and commit it.")
     print("README.md was updated." if stale else "README.md is up to date.")
+
+
+@app.command()
+def studies(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 when it is stale.")] = False,
+) -> None:
+    """Bring docs/studies.md, the gallery of the notes' claims, up to date with results/."""
+    stale = studies_gallery.update(write=not check)
+    if check and stale:
+        raise UserError(f"{', '.join(map(str, stale))} do not show results/study: run `provenn studies` and commit.")
+    print(f"{len(stale)} files of the gallery were updated." if stale else "docs/studies.md is up to date.")
 
 
 @app.command()

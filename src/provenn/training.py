@@ -5,7 +5,7 @@ Whoever calls a loop logs its records, draws a progress bar or stops early by no
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from provenn.files import UserError
 from provenn.models.modules import LinearRegression, Mlp
 
 Record = dict[str, float]
+Criterion = Callable[[Tensor, Tensor], Tensor]  # logits (n, outputs) and labels (n,) in, a scalar out
 
 
 class NonFiniteLossError(UserError):
@@ -49,7 +50,10 @@ class Trainable(Protocol):
 
 @dataclass(frozen=True)
 class ClassifierOptions:
-    """How `fit_classifier` trains; the names and meanings are those of `train_mlp` in params.yaml."""
+    """How `fit_classifier` trains; the names and meanings are those of `train_mlp` in params.yaml.
+
+    `loss` may also be a criterion of the caller's own.
+    """
 
     epochs: int
     batch_size: int
@@ -57,7 +61,7 @@ class ClassifierOptions:
     optimizer: str = "adam"
     weight_decay: float = 0.0
     schedule: str = "constant"
-    loss: str = "cross_entropy"
+    loss: str | Criterion = "cross_entropy"
     patience: int | None = None
 
     @classmethod
@@ -127,7 +131,8 @@ def fit_classifier(
     network.to(device)
     inputs, labels = _tensors(train, device)
     held_out = _tensors(validation, device)
-    criterion = log_loss if options.loss == "log_loss" else functional.cross_entropy
+    named: dict[str, Criterion] = {"cross_entropy": functional.cross_entropy, "log_loss": log_loss}
+    criterion = named[options.loss] if isinstance(options.loss, str) else options.loss
     optimizer = make_optimizer(network, options)
     steps = math.ceil(len(labels) / options.batch_size)
     schedule = make_schedule(optimizer, options, steps)

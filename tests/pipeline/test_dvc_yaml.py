@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 GRAPH = grimp.build_graph("provenn")
 
+STUDY = "src/provenn/studies/${key}.py"
 # No output depends on these: the schema only refuses (it has no defaults, values come from params.yaml), and tracking
 # only shows. A changed schema or MLflow view must not retrain anything.
 NOT_COMPUTING = ("provenn.params", "provenn.tracking")
@@ -40,6 +41,10 @@ def has_code(path: Path) -> bool:
     return len(ast.parse(path.read_text()).body) > 1
 
 
+def is_study(file: str) -> bool:
+    return Path(file).parent.name == "studies" and Path(file).stem in STAGES["study"]["foreach"]
+
+
 def definition(stage: str) -> dict:
     return STAGES[stage].get("do", STAGES[stage])
 
@@ -48,9 +53,21 @@ def definition(stage: str) -> dict:
 def test_a_stage_declares_every_source_file_that_its_script_imports(stage: str) -> None:
     declared = {dep for dep in definition(stage)["deps"] if dep.startswith(("src/", "stages/"))}
     script = f"stages/{stage}.py"
+    imported = imported_files(ROOT / script) | {script}
+    if stage == "study":
+        # It imports the study by its name, and what one study may import is a dependency of all.
+        for name in STAGES[stage]["foreach"]:
+            imported |= imported_files(ROOT / "src" / "provenn" / "studies" / f"{name}.py")
+        imported = {file for file in imported if not is_study(file)} | {STUDY}
     checked = {dep for dep in declared if dep.startswith("src/provenn/params/")}
-    assert declared - checked == imported_files(ROOT / script) | {script}
+    assert declared - checked == imported
     assert bool(checked) == (stage == "check_params")
+
+
+def test_every_study_has_a_module_and_a_section_of_its_own_name() -> None:
+    modules = {path.stem for path in (ROOT / "src" / "provenn" / "studies").glob("*.py")}
+    params = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["study"]
+    assert set(STAGES["study"]["foreach"]) == set(params) - {"seed"} == modules - {"__init__", "base", "experiment"}
 
 
 @pytest.mark.parametrize("stage", sorted(STAGES))

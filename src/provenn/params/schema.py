@@ -8,32 +8,28 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-Task = Literal["linear", "multivariate", "polynomial", "moons", "mnist"]
-RegressionTask = Literal["linear", "multivariate", "polynomial"]
-ClassificationTask = Literal["moons", "mnist"]
-Activation = Literal["sigmoid", "tanh", "relu", "leaky_relu", "gelu"]
-
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Rows = Annotated[int, Field(ge=20, le=10_000_000)]
-Width = Annotated[int, Field(ge=1, le=100_000)]
-
+from provenn.params.fields import (
+    Activation,
+    ClassificationTask,
+    Finite,
+    Fraction,
+    NonNegative,
+    Positive,
+    RegressionTask,
+    Rows,
+    Section,
+    Seed,
+    Task,
+    Width,
+)
+from provenn.params.studies import Study
 
 # The models of `train_regression`, whose names are not free.
 REGRESSIONS: dict[str, Task] = {
     f"{task}_{implementation}": task for task in get_args(RegressionTask) for implementation in ("scratch", "module")
 }
-
-
-class Section(BaseModel):
-    """A mapping in params.yaml: strict types, no unknown keys, immutable."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 class LinearData(Section):
@@ -258,6 +254,7 @@ class Params(Section):
     train_baseline: dict[str, Baseline]
     evaluate: Evaluate
     export_model: ExportModel
+    study: Study
 
     @field_validator("train_mlp", "train_baseline")
     @classmethod

@@ -48,8 +48,8 @@ class StageEntry:
         """The stage's parameters, flat, without the section's own path: {"learning_rate": 0.001, …}."""
         flat: dict[str, Any] = {}
         for path, value in self.params.items():
-            section = path.startswith(self.stage)
-            _flatten("" if section else path, value, flat)
+            section = path.startswith(self.stage) and isinstance(value, dict)
+            _flatten("" if section else path.removeprefix(f"{self.stage}."), value, flat)
         return flat
 
 

@@ -20,6 +20,8 @@ PARAM_LIMIT = 6000
 
 def task_of(entry: StageEntry) -> str | None:
     """Return the task that a stage's item names: `mnist` of `train_mlp@mnist_mlp`; None for stages over all tasks."""
+    if entry.stage == "study":  # `linear_collapse` is no model of the task linear
+        return None
     return next((task for task in TASKS if entry.item and entry.item.split("-")[0].split("_")[0] == task), None)
 
 
@@ -65,6 +67,8 @@ def tags_of(entry: StageEntry) -> dict[str, str]:
         tags |= {"task": task, "primary.direction": TASKS[task].direction}
     if model:
         tags |= {"model": Path(model).stem, "framework": FRAMEWORKS[Path(model).suffix]}
+    if entry.outs and (verdict := _verdict_of(entry)):
+        tags |= {"study.verdict": verdict["text"]}
     return {name: value[:TAG_LIMIT] for name, value in tags.items()}
 
 
@@ -116,6 +120,9 @@ def description_of(entry: StageEntry) -> str:
     lines = [entry.description or entry.name, ""]
     metrics = metrics_of(entry)
     lines += [f"- **{name}** {value:.6g}" for name, value in metrics.items() if name.startswith("val/")]
+    if verdict := _verdict_of(entry):
+        lines += [f"**Claim:** {verdict['claim']}", "", f"**Verdict: {verdict['text']}.** {verdict['finding']}.", ""]
+        lines += [f"- {verdict['effect']}: {verdict['value']:.4g} ({verdict['low']:.4g} to {verdict['high']:.4g})"]
     lines += [f"- `{path}` `{value}`" for path, value in entry.outs.items() if path == model_path(entry)]
     return "\n".join([*lines, "", f"Reproduce: `dvc repro {entry.name}`"])
 
@@ -129,6 +136,13 @@ def with_test_result(note: str, metrics: Mapping[str, float]) -> str:
             lines.index("") + 1 if "" in lines else len(lines), f"{TEST_RESULT} {value:.6g} [{low:.6g}, {high:.6g}]"
         )
     return "\n".join(lines)
+
+
+def _verdict_of(entry: StageEntry) -> dict[str, Any]:
+    path = next((path for path in entry.out_paths if Path(path).name == "verdict.json"), None)
+    written = path is not None and (entry.root / path).is_file()
+    verdict: dict[str, Any] = read_json(entry.root / str(path)) if written else {}
+    return verdict
 
 
 def dataset_inputs(entry: StageEntry) -> list[tuple[str, str, str]]:

@@ -1,0 +1,24 @@
+"""What the sections of params.yaml are made of: the types of their values, and the section itself."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Task = Literal["linear", "multivariate", "polynomial", "moons", "mnist"]
+RegressionTask = Literal["linear", "multivariate", "polynomial"]
+ClassificationTask = Literal["moons", "mnist"]
+Activation = Literal["sigmoid", "tanh", "relu", "leaky_relu", "gelu"]
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Rows = Annotated[int, Field(ge=20, le=10_000_000)]
+Width = Annotated[int, Field(ge=1, le=100_000)]
+
+
+class Section(BaseModel):
+    """A mapping in params.yaml: strict types, no unknown keys, immutable."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
