@@ -30,8 +30,8 @@ verdicts rest on a choice made with knowledge of the data:
 - `capacity`: the grid; and more repetitions, since with twenty the verdict depended on the seed.
 - `shuffling`: the number of validation rows.
 - `mini_batches`: sizes and target.
-- `clearing_gradients`: more steps, one list of learning rates for both problems, and a rule reworded from whole problems
-  to single cases; as first worded it would say that the claim fails.
+- `clearing_gradients`: more steps, one list of learning rates for both problems, and a rule reworded from whole
+  problems to single cases; as first worded it would say that the claim fails.
 - `initialisation`: the network's target and learning rate.
 - `loss_choice`: the wording of the claim, and the sizes.
 - `closed_form`: the learning rate.
