@@ -1,11 +1,16 @@
 """dvc.yaml against the code: a stage declares what it imports, and nothing else decides when it runs."""
 
 import ast
+import json
 from pathlib import Path
 
 import grimp
 import pytest
+from dvc.repo import Repo
 from ruamel.yaml import YAML
+
+from provenn.files import digest
+from provenn.tracking.entry import read_entry
 
 ROOT = Path(__file__).parents[2]
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -82,3 +87,14 @@ def test_a_stage_has_a_script_a_section_and_a_description_of_its_own_name(stage:
 def test_test_data_is_a_dependency_of_evaluation_and_export_alone() -> None:
     readers = {stage for stage in STAGES for dep in definition(stage)["deps"] if dep.endswith("/test")}
     assert readers == {"evaluate", "export_model"}
+
+
+def test_a_stage_starts_while_another_dvc_is_writing_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Repo.init(str(tmp_path), no_scm=True)
+    (tmp_path / "input.txt").write_text("input\n")
+    stage = {"cmd": "true", "deps": ["input.txt"], "outs": ["output.txt"]}
+    (tmp_path / "dvc.yaml").write_text(json.dumps({"stages": {"first": stage}}))
+    (tmp_path / "dvc.lock").write_text("schema: '2.0'\nstages:\n  first:\n    cm")
+    entry, _ = read_entry("first")
+    assert entry.deps == {"input.txt": digest(tmp_path / "input.txt")}

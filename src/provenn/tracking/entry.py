@@ -60,11 +60,15 @@ def read_entry(name: str) -> tuple[StageEntry, Callable[[], dict[str, str]]]:
     that nothing is hashed twice.
     """
     from dvc.dependency import ParamsDependency
+    from dvc.dvcfile import PROJECT_FILE, ProjectFile
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
+    from dvc.stage.loader import StageLoader
 
     try:
-        (stage,) = Repo(str(Path.cwd())).stage.collect(name)
+        project = ProjectFile(Repo(str(Path.cwd())), PROJECT_FILE)
+        # Without dvc.lock: it is not needed here, and the DVC of another stage may be in the middle of writing it.
+        stage = StageLoader(project, project.contents, {})[name]
         stage.save_deps()
     except DvcException as error:
         raise UserError(f"DVC cannot read the stage {name}: {error}.") from error
