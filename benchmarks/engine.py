@@ -1,0 +1,174 @@
+"""The training loop against scikit-learn's and the textbook's, and against the processor's own limit."""
+
+import math
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from harness import ROOT, interleaved, own_process, ratio, require_files, spread, table, target, targets_table
+from step_profile import matmul_peak, profile, profile_table
+from workload import IMAGES, LEARNING_RATE, operations_per_image, train, training_set
+
+SMALL, WIDE = (784, 128, 64, 10), (784, 512, 512, 10)
+SMALL_BATCH, WIDE_BATCH = 64, 512
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Measure the three loops, the wide network and the multiplication peak in turn, each in its own process."""
+    require_files("data/mnist/development/train_images.npy", "data/raw/train-images-idx3-ubyte")
+    epochs, rounds, share = (1, 3, 0.1) if quick else (2, 5, 1.0)
+    with ExitStack() as processes:
+        ours, theirs, textbook = (processes.enter_context(own_process()) for _ in range(3))
+        variants = {
+            "provenn": partial(ours, train_ours, SMALL, SMALL_BATCH, epochs, IMAGES),
+            "scikit-learn": partial(theirs, train_scikit_learn, epochs, IMAGES),
+            "textbook": partial(textbook, train_textbook, epochs, int(share * IMAGES)),
+            "provenn, wide": partial(ours, train_ours, WIDE, WIDE_BATCH, epochs, IMAGES),
+            "multiplication": partial(ours, matmul_peak),
+        }
+        ours(train_ours, SMALL, SMALL_BATCH, 1, IMAGES // 5)
+        theirs(train_scikit_learn, 1, IMAGES // 5)
+        textbook(train_textbook, 1, IMAGES // 50)
+        speeds = interleaved(variants, rounds)
+        profiles = {
+            "small": ours(profile, SMALL, SMALL_BATCH),
+            "wide": ours(profile, WIDE, WIDE_BATCH),
+        }
+    shares = {
+        "small": ratio(scaled(speeds["provenn"], operations_per_image(SMALL)), speeds["multiplication"]),
+        "wide": ratio(scaled(speeds["provenn, wide"], operations_per_image(WIDE)), speeds["multiplication"]),
+    }
+    return {
+        "epochs": epochs,
+        "textbook_images": int(share * IMAGES),
+        "speeds": speeds,
+        "shares": shares,
+        "profiles": profiles,
+        "targets": [
+            target("images/s over scikit-learn's", ratio(speeds["provenn"], speeds["scikit-learn"]), at_least=1.5),
+            target("images/s over the textbook loop's", ratio(speeds["provenn"], speeds["textbook"]), at_least=10),
+            target("share of the multiplication peak, 784-128-64-10, batch 64", shares["small"], at_least=0.5),
+            target("share of the multiplication peak, 784-512-512-10, batch 512", shares["wide"], at_least=0.75),
+        ],
+    }
+
+
+def report(result: dict[str, Any]) -> str:
+    """Return the section of docs/performance.md."""
+    speeds, shares = result["speeds"], result["shares"]
+    loops = {
+        "provenn": "`provenn.training.fit_classifier`",
+        "scikit-learn": "scikit-learn's `MLPClassifier`",
+        "textbook": "the textbook loop",
+    }
+    epochs = "1 epoch" if result["epochs"] == 1 else f"{result['epochs']} epochs"
+    return f"""\
+A network 784-128-64-10 learns {IMAGES:,} MNIST images for {epochs} in batches of {SMALL_BATCH} with Adam, on one
+thread. The three loops train the same network the same way; none looks at validation data between epochs.
+The textbook loop is the one of most tutorials: torchvision's `datasets.MNIST`, `ToTensor`, `Normalize` and a
+`DataLoader` without workers, `loss.item()` in each step; it was timed on {result["textbook_images"]:,} images an epoch.
+
+{table(["loop", "images/s (lowest to highest round)"], [[text, spread(speeds[name])] for name, text in loops.items()])}
+
+{targets_table(result["targets"])}
+
+The peak is the fastest float32 multiplication of two square matrices, 512 to 2048 wide, that torch reached on one
+thread in the same round: {spread(scaled(speeds["multiplication"], 1e-9))} GFLOPS. Training needs
+{operations_per_image(SMALL):,} floating-point operations an image (forward, the gradients of the weights, and those of
+all inputs but the images'), and so runs at {spread(shares["small"])} of the peak. For 784-512-512-10 in batches of
+{WIDE_BATCH} it is {spread(shares["wide"])}, at {spread(speeds["provenn, wide"])} images/s.
+
+### Where the rest goes
+
+The real loop, timed by hooks between its parts, in µs a batch. *Multiplications alone* are the network's own matrix
+products at these shapes, timed outside the loop; *at the peak* is what they would take at the peak's speed. A small
+batch makes small products, which no library runs at the peak of large ones, and leaves each of the other operations
+with a fixed cost that is as long as its work.
+
+{profile_table(result["profiles"])}"""
+
+
+def scaled(measured: dict[str, Any], factor: float) -> dict[str, Any]:
+    """Return a measurement in another unit."""
+    low, median, high = (factor * measured[key] for key in ("low", "median", "high"))
+    return {"median": median, "low": low, "high": high, "values": [factor * value for value in measured["values"]]}
+
+
+def train_ours(sizes: Sequence[int], batch_size: int, epochs: int, images: int) -> float:
+    """Train with this project's loop and return images/s."""
+    return train(sizes, training_set(images), epochs=epochs, batch_size=batch_size)[0]
+
+
+def train_scikit_learn(epochs: int, images: int) -> float:
+    """Train the same network with scikit-learn, without regularisation or early stopping, and return images/s."""
+    from sklearn.neural_network import MLPClassifier
+
+    from provenn.models.baselines import fit
+
+    data = training_set(images)
+    estimator = MLPClassifier(
+        SMALL[1:-1],
+        solver="adam",
+        alpha=0.0,
+        batch_size=SMALL_BATCH,
+        learning_rate_init=LEARNING_RATE,
+        max_iter=epochs,
+        n_iter_no_change=epochs,
+        random_state=7,
+    )
+    started = time.perf_counter()
+    fit(estimator, data.inputs, data.targets)
+    return epochs * images / (time.perf_counter() - started)
+
+
+def train_textbook(epochs: int, images: int) -> float:
+    """Train the same network as most tutorials do, and return images/s."""
+    dataset = _torchvision_mnist()
+    dataset.data, dataset.targets = dataset.data[:images], dataset.targets[:images]
+    torch.manual_seed(7)
+    network = nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(SMALL[0], SMALL[1]), nn.ReLU(),
+        nn.Linear(SMALL[1], SMALL[2]), nn.ReLU(),
+        nn.Linear(SMALL[2], SMALL[3]),
+    )  # fmt: skip
+    optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
+    loader = torch.utils.data.DataLoader(dataset, batch_size=SMALL_BATCH, shuffle=True)
+    started = time.perf_counter()
+    for _ in range(epochs):
+        network.train()
+        total = 0.0
+        for inputs, labels in loader:
+            optimizer.zero_grad()
+            loss = functional.cross_entropy(network(inputs), labels)
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+    seconds = time.perf_counter() - started
+    if not math.isfinite(total):
+        raise ArithmeticError("the textbook loop diverged")
+    return epochs * images / seconds
+
+
+def _torchvision_mnist() -> Any:
+    # A torchvision built for CUDA beside a torch for the CPU misses these two operators and fails to import.
+    for schema in ("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+                   "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"):  # fmt: skip
+        if not hasattr(torch.ops.torchvision, schema.partition("(")[0]):
+            torch.library.define(f"torchvision::{schema.partition('(')[0]}", schema[schema.index("(") :])
+    from torchvision import datasets, transforms
+
+    steps = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder) / "MNIST" / "raw"
+        raw.parent.mkdir()
+        raw.symlink_to(ROOT / "data" / "raw", target_is_directory=True)
+        return datasets.MNIST(folder, train=True, download=False, transform=steps)

@@ -1,0 +1,125 @@
+"""The champion as ONNX against the same network in torch and its counterpart in scikit-learn, by batch size."""
+
+import time
+from contextlib import ExitStack
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import ROOT, figures, interleaved, own_process, ratio, require_files, spread, table
+from provenn.files import UserError
+
+BATCH_SIZES = (1, 256, 10_000)
+RUNTIMES = {"ONNX Runtime": "onnx", "torch": "torch", "scikit-learn": "scikit_learn"}
+EXPORTED = "models/exported/mnist.onnx"
+NETWORK = "models/mnist/mnist_mlp.safetensors"
+ESTIMATOR = "models/mnist/mnist_mlp_classifier.skops"
+TOLERANCE = 1e-3  # of a logit; an export of another network is wrong by whole units
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Check that the export is the network, then measure all three at each batch size in turn."""
+    require_files(EXPORTED, NETWORK, ESTIMATOR, "data/mnist/development/train_images.npy")
+    rounds, seconds = (3, 0.1) if quick else (7, 0.5)
+    with ExitStack() as processes:
+        calls = {name: processes.enter_context(own_process()) for name in RUNTIMES}
+        agreement = calls["torch"](compare)
+        if agreement["largest_difference"] > TOLERANCE:
+            raise UserError(f"{EXPORTED} is not the network of {NETWORK}: run `make repro` first.")
+        speeds = {}
+        for size in BATCH_SIZES:
+            variants = {
+                name: partial(call, images_per_second, RUNTIMES[name], size, seconds) for name, call in calls.items()
+            }
+            for name, call in calls.items():
+                call(images_per_second, RUNTIMES[name], size, 0.05)
+            speeds[str(size)] = interleaved(variants, rounds)
+    return {"agreement": agreement, "speeds": speeds}
+
+
+def report(result: dict[str, Any]) -> str:
+    """Return the section of docs/performance.md."""
+    rows, latencies = [], []
+    for size, measured in result["speeds"].items():
+        gains = [ratio(measured["ONNX Runtime"], measured[name]) for name in ("torch", "scikit-learn")]
+        rows.append([f"{int(size):,}", *(spread(measured[name]) for name in RUNTIMES), *map(spread, gains)])
+        milliseconds = [1e3 * int(size) / measured[name]["median"] for name in RUNTIMES]
+        latencies.append([f"{int(size):,}", *(f"{figures(value)} ms" for value in milliseconds)])
+    agreement = result["agreement"]
+    same = agreement["different_predictions"] == 0
+    digits = "every image the same digit" if same else f"{agreement['different_predictions']} images another digit"
+    return f"""\
+`{EXPORTED}` in ONNX Runtime, the network it was exported from in torch (`eval`, `inference_mode`), and
+scikit-learn's `MLPClassifier` with the same hidden layers (`predict_proba`); one thread each, images in memory.
+ONNX Runtime and torch give {digits} on {agreement["rows"]:,} training images, and logits that differ by at most
+{agreement["largest_difference"]:.1g}; the export has its batch normalisation folded into the layers.
+scikit-learn's is a network of its own, without batch normalisation.
+
+Images/s, and how many times those of the other two ONNX Runtime gives:
+
+{table(["batch", *RUNTIMES, "gain over torch", "gain over scikit-learn"], rows)}
+
+One batch takes (median):
+
+{table(["batch", *RUNTIMES], latencies)}"""
+
+
+def images_per_second(runtime: str, size: int, seconds: float) -> float:
+    """Ask for one batch after another for this many seconds, and return images/s."""
+    images = training_images()[:size]
+    predict = predictor(runtime)
+    count, started = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - started) < seconds or not count:
+        predict(images)
+        count += 1
+    return count * size / elapsed
+
+
+def compare() -> dict[str, Any]:
+    """Return how far apart the outputs of the export and of its source are, at several batch sizes."""
+    from provenn.exporting import compare_with_source
+    from provenn.models.modules import load_network
+
+    parity = compare_with_source(load_network(ROOT / NETWORK), (ROOT / EXPORTED).read_bytes(), training_images())
+    return dict(vars(parity))
+
+
+@cache
+def training_images() -> np.ndarray:
+    """Return as many training images as the largest batch has; the test set stays sealed."""
+    from provenn.data.tasks import load_inputs
+
+    return load_inputs("mnist", "train", ROOT)[: max(BATCH_SIZES)]
+
+
+@cache
+def predictor(runtime: str) -> Any:
+    """Return the function that maps images (n, 784) to outputs (n, 10) in one of RUNTIMES' values."""
+    if runtime == "onnx":
+        from provenn.exporting import open_session, run_onnx
+
+        return partial(run_onnx, open_session((ROOT / EXPORTED).read_bytes()))
+    if runtime == "scikit_learn":
+        from provenn.models.baselines import load_estimator
+
+        return load_estimator(ROOT / ESTIMATOR).predict_proba
+    return torch_predictor(ROOT / NETWORK)
+
+
+def torch_predictor(path: Path) -> Any:
+    """Return the same for a network of this project, in torch."""
+    import torch
+
+    from provenn.determinism import make_deterministic
+    from provenn.models.modules import load_network
+
+    make_deterministic(7)
+    network = load_network(path)
+
+    @torch.inference_mode()
+    def predict(images: np.ndarray) -> np.ndarray:
+        return np.asarray(network(torch.from_numpy(images)).numpy())
+
+    return predict

@@ -1,0 +1,106 @@
+"""bfloat16 against float32: how much faster training gets with the width, and what it costs in accuracy."""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from harness import figures, interleaved, own_process, ratio, require_files, spread, table
+from provenn.determinism import require_precision
+from provenn.files import UserError
+from provenn.models.modules import predict
+from workload import IMAGES, operations_per_image, split, train, training_set
+
+PRECISIONS = ("float32", "bfloat16")
+WIDTHS = (128, 512, 1024, 2048)
+BATCH_SIZE = 512
+WORK = 1.5e11  # floating-point operations of one timed training: one to two seconds
+ACCURACY_SIZES = (784, 512, 512, 10)
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Measure both precisions at each width in turn; then train the same networks in both and compare on validation."""
+    require_files("data/mnist/development/train_images.npy")
+    try:
+        require_precision("bfloat16", "cpu")
+    except UserError as error:
+        return {"unsupported": str(error)}
+    rounds, epochs, seeds = (2, 1, 2) if quick else (5, 5, 5)
+    with own_process() as call:
+        speeds = {}
+        for width in WIDTHS:
+            sizes = (784, width, width, 10)
+            images = images_for(sizes)
+            variants = {name: partial(call, images_per_second, sizes, name, images) for name in PRECISIONS}
+            for name in PRECISIONS:
+                call(images_per_second, sizes, name, 2 * BATCH_SIZE)
+            measured = interleaved(variants, rounds)
+            speeds[str(width)] = measured | {"gain": ratio(measured["bfloat16"], measured["float32"])}
+    return {"speeds": speeds, "accuracy": {"epochs": epochs, **compare_accuracy(range(seeds), epochs)}}
+
+
+def report(result: dict[str, Any]) -> str:
+    """Return the section of docs/performance.md."""
+    if "unsupported" in result:
+        return "This processor has no bfloat16 instructions, so there is nothing to measure: torch would emulate them."
+    rows = [
+        [f"784-{width}-{width}-10", *(spread(measured[name]) for name in (*PRECISIONS, "gain"))]
+        for width, measured in result["speeds"].items()
+    ]
+    cost = result["accuracy"]
+    means = {name: np.mean(cost[name]) for name in PRECISIONS}
+    gains = [(int(width), measured["gain"]["median"]) for width, measured in result["speeds"].items()]
+    fastest, gain = max(gains, key=lambda pair: pair[1])
+    slower = [f"{width}" for width, value in gains if value < 1]
+    advice = f"At the width {' and '.join(slower)} it is slower. " if slower else ""
+    return f"""\
+With `precision: bfloat16` a network computes its matrix products in bfloat16 (8 bits of mantissa); weights, gradients
+and the optimizer stay in float32. It is off by default. Two hidden layers, batches of {BATCH_SIZE}, Adam, one thread:
+
+{table(["network", "float32, images/s", "bfloat16, images/s", "gain"], rows)}
+
+{advice}The gain is largest at the width {fastest}: {figures(gain)} times as many images/s.
+
+What it costs: {"-".join(map(str, ACCURACY_SIZES))} was trained on {IMAGES:,} images for {cost["epochs"]} epochs from
+{len(cost["float32"])} seeds in each precision. The validation accuracy is {means["float32"]:.2%} in float32 and
+{means["bfloat16"]:.2%} in bfloat16: a difference of {100 * cost["difference"]:+.3f} percentage points, with a 95 %
+interval (paired t) of {100 * cost["low"]:+.3f} to {100 * cost["high"]:+.3f}.""".replace("%", " %").replace("  %", " %")
+
+
+def images_for(sizes: Sequence[int]) -> int:
+    """Return how many images, in whole batches, make up the work of one timed training."""
+    batches = round(WORK / operations_per_image(sizes) / BATCH_SIZE)
+    return BATCH_SIZE * min(max(batches, 4), IMAGES // BATCH_SIZE)
+
+
+def images_per_second(sizes: Sequence[int], precision: str, images: int) -> float:
+    """Train one epoch and return images/s."""
+    return train(sizes, training_set(images), precision=precision, epochs=1, batch_size=BATCH_SIZE)[0]
+
+
+def compare_accuracy(seeds: Sequence[int], epochs: int) -> dict[str, Any]:
+    """Return validation accuracies a seed in both precisions, and the mean difference with its 95 % t interval."""
+    accuracies: dict[str, list[float]] = {name: [] for name in PRECISIONS}
+    with own_process() as call:
+        for seed in seeds:
+            for name in PRECISIONS:
+                accuracies[name].append(call(validation_accuracy, name, seed, epochs))
+            latest = ", ".join(f"{name} {accuracies[name][-1]:.4f}" for name in PRECISIONS)
+            print(f"  seed {seed}: {latest}", flush=True)
+    differences = np.subtract(accuracies["bfloat16"], accuracies["float32"])
+    error = differences.std(ddof=1) / math.sqrt(len(differences))
+    reach = float(stats.t.ppf(0.975, len(differences) - 1) * error)
+    mean = float(differences.mean())
+    return {**accuracies, "difference": mean, "low": mean - reach, "high": mean + reach}
+
+
+def validation_accuracy(precision: str, seed: int, epochs: int) -> float:
+    """Train in a precision and return the share of the validation images that the network gets right, in float32."""
+    _, network = train(
+        ACCURACY_SIZES, training_set(), seed=seed, precision=precision, epochs=epochs, batch_size=BATCH_SIZE
+    )
+    held_out = split("validation")
+    return float((predict(network, held_out.inputs).argmax(axis=1) == held_out.targets).mean())

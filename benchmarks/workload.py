@@ -1,0 +1,61 @@
+"""The training that several sections time: this project's loop on MNIST's training split, and what it costs."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import torch
+
+from harness import ROOT
+from provenn.data.tasks import Split, load_split
+from provenn.determinism import make_deterministic
+from provenn.models.modules import Mlp
+from provenn.training import ClassifierOptions, Samples, fit_classifier
+
+IMAGES = 55_000
+LEARNING_RATE = 0.001
+
+
+@cache
+def split(name: str) -> Split:
+    """Return MNIST's training or validation split, read once a process."""
+    return load_split("mnist", name, ROOT)
+
+
+def training_set(images: int = IMAGES) -> Split:
+    """Return the first `images` rows of the training split."""
+    return Split(split("train").inputs[:images], split("train").targets[:images])
+
+
+def operations_per_image(sizes: Sequence[int]) -> int:
+    """Return the floating-point operations that training needs an image, two for each multiplication with its addition.
+
+    Forward, the gradients of the weights, and those of all inputs but the images themselves.
+    """
+    weights = [fan_in * fan_out for fan_in, fan_out in pairwise(sizes)]
+    return 2 * (3 * sum(weights) - weights[0])
+
+
+def train(
+    sizes: Sequence[int],
+    data: Split | Samples,
+    *,
+    seed: int = 7,
+    watch: Callable[[Mlp], Any] = lambda network: None,
+    **options: Any,
+) -> tuple[float, Mlp]:
+    """Train as the stages do, on one thread and without validation; return images/s over all epochs, and the network.
+
+    `watch` is called with the untrained network; `options` are those of ClassifierOptions beside the learning rate.
+    """
+    make_deterministic(seed)
+    generator = torch.Generator().manual_seed(seed)
+    network = Mlp(sizes[0], list(sizes[1:-1]), sizes[-1]).initialise(generator)
+    watch(network)
+    settings = ClassifierOptions(learning_rate=LEARNING_RATE, **options)
+    started = time.perf_counter()
+    epochs = sum(1 for _ in fit_classifier(network, data, None, settings, generator=generator))
+    seconds = time.perf_counter() - started
+    return epochs * (len(data.targets) if isinstance(data, Split) else len(data)) / seconds, network
