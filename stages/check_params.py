@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from provenn.files import UserError, write_bytes
-from provenn.params import load_params
+from provenn.params import load_network_params
 from provenn.tracking.script import run_script
 
 RESULT = Path("results/check_params/checked.txt")
@@ -13,7 +13,7 @@ RESULT = Path("results/check_params/checked.txt")
 def main() -> None:
     """Check every section of params.yaml: types, ranges, unknown keys. Exits with 2 when something is wrong."""
     try:
-        load_params()
+        load_network_params()
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from provenn.data.download import fetch
 from provenn.data.progress import show_progress
-from provenn.params import load_params
+from provenn.params import load_network_params
 from provenn.tracking.run import track
 from provenn.tracking.script import run_script
 
@@ -13,7 +13,7 @@ RAW = Path("data/raw")
 
 def main() -> None:
     """Download MNIST from the first source that works, or copy it from `download_mnist.directory`."""
-    settings = load_params().download_mnist
+    settings = load_network_params().download_mnist
     with track("download_mnist"):
         directory = Path(settings.directory) if settings.directory else None
         with show_progress() as progress:

@@ -6,7 +6,7 @@ import numpy as np
 
 from provenn.data.mnist import read_idx, split_train_validation
 from provenn.files import atomic_path
-from provenn.params import load_params
+from provenn.params import load_network_params
 from provenn.tracking.run import track
 from provenn.tracking.script import run_script
 
@@ -16,7 +16,7 @@ PREPARED = Path("data/mnist")
 
 def main() -> None:
     """Split the 60,000 training pictures, stratified by digit, and save everything as .npy (uint8)."""
-    settings = load_params().prepare_mnist
+    settings = load_network_params().prepare_mnist
     with track("prepare_mnist"):
         images = read_idx(RAW / "train-images-idx3-ubyte")
         labels = read_idx(RAW / "train-labels-idx1-ubyte")

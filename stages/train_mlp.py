@@ -5,26 +5,29 @@ from pathlib import Path
 
 import torch
 
-from provenn.data.tasks import TASKS, load_split
-from provenn.determinism import make_deterministic, require_device
+from provenn.data.augmentation import Augmenter
+from provenn.data.tasks import TASKS, training_splits
+from provenn.determinism import make_deterministic, require_device, require_precision
 from provenn.figures.canvas import save
 from provenn.figures.training import learning_curves
 from provenn.files import write_json, write_rows
 from provenn.models.modules import Mlp, save_network
-from provenn.params import load_params
+from provenn.params import load_network_params
 from provenn.tracking.run import track
 from provenn.tracking.script import Progress, run_script, section
 from provenn.training import ClassifierOptions, fit_classifier
 
 
-def main(name: str) -> None:
-    """Train the network NAME, a section of `train_mlp` in params.yaml, and keep its best validation epoch."""
-    settings = section(load_params().train_mlp, name, "train_mlp")
-    with track("train_mlp", name) as run:
+def main(name: str, seed: int | None = None) -> None:
+    """Train the network NAME, a section of `train_mlp` in params.yaml, with its own seed or as one of several."""
+    settings = section(load_network_params().train_mlp, name, "train_mlp")
+    model, seed = (name, settings.seed) if seed is None else (f"{name}-{seed}", seed)
+    with track("train_mlp", model) as run:
         require_device(settings.device)
-        make_deterministic(settings.seed)
-        train, validation = load_split(settings.task, "train"), load_split(settings.task, "validation")
-        generator = torch.Generator().manual_seed(settings.seed)
+        require_precision(settings.precision, settings.device)
+        make_deterministic(seed)
+        train, validation = training_splits(settings.task, settings.train_on)
+        generator = torch.Generator().manual_seed(seed)
         network = Mlp(
             train.inputs.shape[1],
             settings.hidden_sizes,
@@ -32,11 +35,15 @@ def main(name: str) -> None:
             activation=settings.activation,
             dropout=settings.dropout,
             batch_norm=settings.batch_norm,
+            input_dropout=settings.input_dropout,
         ).initialise(generator)
+        augment = Augmenter(settings.augmentation, generator) if settings.augmentation else None
 
         progress, history, started = Progress(settings.epochs), [], time.perf_counter()
         options = ClassifierOptions.of(settings)
-        for record in fit_classifier(network, train, validation, options, generator=generator, device=settings.device):
+        for record in fit_classifier(
+            network, train, validation, options, generator=generator, device=settings.device, augment=augment
+        ):
             run.epoch(record)
             progress.show(record)
             history.append(record)
@@ -44,12 +51,15 @@ def main(name: str) -> None:
         seconds = time.perf_counter() - started
         run.metrics({"time/fit_s": seconds, "time/images_per_s": len(history) * len(train.targets) / seconds})
 
-        best = [record for record in history if record["val/best"]][-1]
-        results = Path("results/train_mlp") / name
-        save_network(Path("models") / settings.task / f"{name}.safetensors", network)
+        kept = [record for record in history if record.get("val/best", 1.0)][-1]
+        results = Path("results/train_mlp") / model
+        save_network(Path("models") / settings.task / f"{model}.safetensors", network)
         write_rows(results / "history.csv", history)
-        write_json(results / "metrics.json", best | {"val/primary": best["val/accuracy"]})
-        title = f"{name}: best validation loss {best['val/loss']:.3f} in epoch {best['epoch']}"
+        title = f"{model}: {settings.epochs} epochs on train and validation together"
+        if validation:
+            kept |= {"val/primary": kept["val/accuracy"]}
+            title = f"{model}: best validation loss {kept['val/loss']:.3f} in epoch {kept['epoch']}"
+        write_json(results / "metrics.json", kept)
         save(learning_curves(history, title), results / "learning_curves.png")
 
 

@@ -10,12 +10,12 @@ from provenn.determinism import make_deterministic
 from provenn.figures.canvas import save
 from provenn.figures.training import descent
 from provenn.files import write_json, write_rows
+from provenn.gradient_descent import fit_regression
 from provenn.models.modules import Powers, save_network
 from provenn.models.scratch import ModuleRegression, ScratchRegression, initial_parameters, load_pretrained
 from provenn.params import load_params
 from provenn.tracking.run import track
 from provenn.tracking.script import Progress, run_script, section
-from provenn.training import fit_regression
 
 
 def main(task: str, implementation: str) -> None:

@@ -32,6 +32,8 @@ TIED = {
     "loss",
     "batch_size",
     "batch_sizes",
+    "label_smoothing",
+    "augmentation",
 }
 
 
@@ -456,3 +458,60 @@ heavy = {{"torch", "numpy", "pandas", "sklearn", "scipy", "matplotlib", "mlflow"
 print(sorted(heavy & set(sys.modules)))
 """
     assert run_check(tmp_path, code).stdout.strip() == "[]"
+
+
+AUGMENTATION = {
+    "rotation": 10.0,
+    "scale": 0.1,
+    "shear": 0.1,
+    "translation": 1.0,
+    "elastic_displacement": 1.0,
+    "elastic_smoothness": 4.0,
+}
+
+
+def augmented(**strengths):
+    return changed(("train_mlp", "mnist_mlp", "augmentation"), AUGMENTATION | strengths)
+
+
+def test_an_augmentation_within_its_ranges_passes():
+    assert check_params(augmented()).train_mlp["mnist_mlp"].augmentation.model_dump() == AUGMENTATION
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("rotation", 90.5),
+        ("rotation", -1.0),
+        ("scale", 1.5),
+        ("shear", -0.1),
+        ("translation", 15.0),
+        ("elastic_displacement", 14.5),
+        ("elastic_smoothness", 0.0),
+        ("elastic_smoothness", float("nan")),
+    ],
+)
+def test_an_augmentation_out_of_range_is_refused_with_its_path(key, value):
+    (line,) = refusal(augmented(**{key: value}))
+    assert line.startswith(f"train_mlp.mnist_mlp.augmentation.{key}: must be ")
+    assert str(value) in line
+
+
+def test_a_misspelt_strength_names_the_nearest_one():
+    assert "train_mlp.mnist_mlp.augmentation.rotaton: unknown; did you mean rotation?" in refusal(
+        augmented(rotaton=1.0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("network", "values", "sentence"),
+    [
+        ("moons_mlp", {"augmentation": AUGMENTATION}, "augmentation: distorts images"),
+        ("moons_mlp", {"label_smoothing": 0.1}, "label_smoothing: is for loss: cross_entropy"),
+        ("mnist_mlp", {"train_on": "train_and_validation", "patience": 3}, "patience: is for train_on: train"),
+    ],
+)
+def test_settings_of_a_network_that_do_not_go_together_are_refused(network, values, sentence):
+    section = VALUES["train_mlp"][network] | values
+    (line,) = refusal(changed(("train_mlp", network), section))
+    assert line.startswith(f"train_mlp.{network}.{sentence}")

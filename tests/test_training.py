@@ -13,7 +13,7 @@ from sklearn.metrics import log_loss as scikit_learns_log_loss
 from torch.nn import functional
 
 from provenn.data.tasks import Split
-from provenn.determinism import make_deterministic, require_device
+from provenn.determinism import make_deterministic, require_device, require_precision
 from provenn.files import UserError
 from provenn.models.modules import Mlp
 from provenn.params import load_params
@@ -249,8 +249,8 @@ def test_one_cycle_rises_to_the_learning_rate_and_falls_to_almost_nothing(optimi
 def test_one_cycle_ends_with_the_last_batch_of_the_last_epoch(monkeypatch):
     made = []
 
-    def spy(*arguments):
-        made.append(make_schedule(*arguments))
+    def spy(*arguments, **keywords):
+        made.append(make_schedule(*arguments, **keywords))
         return made[-1]
 
     monkeypatch.setattr("provenn.training.make_schedule", spy)
@@ -367,3 +367,96 @@ def test_the_options_are_those_of_a_section_of_params_yaml():
     for section in params.train_mlp.values():
         options = ClassifierOptions.of(section)
         assert all(getattr(section, name) == value for name, value in vars(options).items())
+
+
+def fit_without_validation(network, split, **options):
+    options = ClassifierOptions(**{"epochs": 1, "batch_size": 8, "learning_rate": 0.01} | options)
+    return list(fit_classifier(network, split, None, options, generator=generator()))
+
+
+def test_the_kept_weights_are_the_moving_average_over_every_step():
+    class Recorder(Mlp):
+        """Writes down its weights before each step."""
+
+        states = ()
+
+        def forward(self, inputs):
+            self.states = (*self.states, weights(self))
+            return super().forward(inputs)
+
+    split = blobs(64)
+    plain, averaged = (Recorder(3, [4], 2).initialise(generator(1)) for _ in range(2))
+    fit_without_validation(plain, split)
+    fit_without_validation(averaged, split, weight_average=0.8)
+    first, *others = [*plain.states[1:], weights(plain)]
+    expected = {name: tensor.double() for name, tensor in first.items()}
+    for state in others:
+        expected = {name: 0.8 * tensor + 0.2 * state[name] for name, tensor in expected.items()}
+    kept = weights(averaged)
+    assert all(torch.allclose(kept[name].double(), expected[name], atol=1e-6) for name in expected)
+    assert not same(kept, weights(plain))
+
+
+def test_the_moving_average_covers_the_statistics_of_batch_normalisation():
+    network = Mlp(3, [4], 2, batch_norm=True).initialise(generator(1))
+    plain = Mlp(3, [4], 2, batch_norm=True).initialise(generator(1))
+    fit_without_validation(network, blobs(64), weight_average=0.9)
+    fit_without_validation(plain, blobs(64))
+    averaged, last = (weights(each)["layers.1.running_mean"] for each in (network, plain))
+    assert averaged.norm() > 0
+    assert not torch.equal(averaged, last)
+
+
+def test_without_validation_the_last_epoch_is_kept_and_nothing_else_changes():
+    split = blobs(64)
+    held_out, alone = (Mlp(3, [8], 2).initialise(generator(1)) for _ in range(2))
+    records = fit(held_out, split, epochs=3, batch_size=8)
+    alone_records = fit_without_validation(alone, split, epochs=3)
+    assert records[-1]["val/best"]  # so that the last epoch is what validation kept too
+    assert same(weights(alone), weights(held_out))
+    assert [{"epoch": each["epoch"], "train/loss": each["train/loss"]} for each in records] == alone_records
+
+
+def test_label_smoothing_mixes_the_target_with_all_classes_while_validation_counts_the_true_one():
+    split = blobs(32, classes=4)
+    network = Mlp(3, [], 4).initialise(generator())
+    logits = split.inputs @ weights(network)["layers.0.weight"].numpy().T
+    losses = special.logsumexp(logits, axis=1, keepdims=True) - logits
+    targets = 0.7 * np.eye(4)[split.targets] + 0.3 / 4
+    (record,) = fit(network, split, epochs=1, learning_rate=1e-12, optimizer="sgd", label_smoothing=0.3)
+    assert record["train/loss"] == pytest.approx((losses * targets).sum(axis=1).mean(), rel=1e-5)
+    assert record["val/loss"] == pytest.approx(losses[np.arange(32), split.targets].mean(), rel=1e-5)
+
+
+def test_augmentation_changes_what_is_trained_on_and_not_what_is_validated():
+    split = blobs(32)
+    network = Spy(3, [], 2).initialise(generator())
+    options = ClassifierOptions(epochs=1, batch_size=8, learning_rate=1e-12)
+    (record,) = fit_classifier(
+        network, split, split, options, generator=generator(), augment=lambda inputs: inputs * 0 + 7
+    )
+    assert set(itertools.chain.from_iterable(network.batches)) == {7.0}
+    inputs, labels = torch.from_numpy(split.inputs), torch.from_numpy(split.targets)
+    assert record["val/loss"] == pytest.approx(functional.cross_entropy(network(inputs), labels).item(), rel=1e-5)
+
+
+def test_bfloat16_rounds_what_is_computed_and_keeps_the_weights_in_float32():
+    split = blobs(256, classes=4)
+    networks = [Mlp(3, [32], 4, batch_norm=True).initialise(generator()) for _ in range(2)]
+    single, half = (
+        fit_without_validation(network, split, epochs=3, batch_size=32, precision=precision)[-1]["train/loss"]
+        for network, precision in zip(networks, ("float32", "bfloat16"), strict=True)
+    )
+    assert single != half
+    assert half == pytest.approx(single, rel=0.02)
+    assert {tensor.dtype for tensor in networks[1].parameters()} == {torch.float32}
+
+
+def test_bfloat16_is_refused_on_a_cpu_without_it_and_left_to_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "x86_64", "avx512_bf16": False})
+    with pytest.raises(UserError, match="set precision: float32"):
+        require_precision("bfloat16", "cpu")
+    require_precision("float32", "cpu")
+    require_precision("bfloat16", "cuda")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "arm64", "bf16": True})
+    require_precision("bfloat16", "cpu")

@@ -24,3 +24,12 @@ def require_device(device: str) -> None:
         raise UserError("device is cuda, but torch finds no CUDA device here: set device: cpu.")
     # cuBLAS repeats itself only with a fixed workspace.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+def require_precision(precision: str, device: str) -> None:
+    """Raise UserError when `bfloat16` is asked of a CPU that has no instructions for it: it would only be slower."""
+    if precision != "bfloat16" or device != "cpu":
+        return
+    capabilities = torch.cpu.get_capabilities()
+    if not any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")):
+        raise UserError("precision is bfloat16, but this CPU has no bfloat16 instructions: set precision: float32.")

@@ -1,25 +1,28 @@
-"""The two training loops: arrays and plain arguments in, one record an epoch out.
+"""The training loop of classification: samples and plain arguments in, one record an epoch out.
 
-Whoever calls a loop logs its records, draws a progress bar or stops early by no longer asking for the next one.
+Whoever calls it logs its records, draws a progress bar or stops early by no longer asking for the next one.
 """
 
 import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from provenn.data.tasks import Split
 from provenn.files import UserError
-from provenn.models.modules import LinearRegression, Mlp
+from provenn.models.modules import Mlp
 
 Record = dict[str, float]
 Criterion = Callable[[Tensor, Tensor], Tensor]  # logits (n, outputs) and labels (n,) in, a scalar out
+Augment = Callable[[Tensor], Tensor]  # inputs (n, d) in, changed inputs (n, d) out
 
 
 class NonFiniteLossError(UserError):
@@ -29,23 +32,14 @@ class NonFiniteLossError(UserError):
         super().__init__(f"the loss is no longer finite in {unit} {number}: lower learning_rate.")
 
 
-class Trainable(Protocol):
-    """What `training.fit_regression` needs of a model."""
+class Samples(Protocol):
+    """What `fit_classifier` trains on: arrays in memory, or images that are read from a file block by block."""
 
-    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean squared error, a scalar to call `backward` on."""
+    def __len__(self) -> int:
+        """Return the number of samples."""
 
-    def zero_grad(self) -> None:
-        """Forget the gradients of the last iteration."""
-
-    def update(self) -> None:
-        """Take one step of gradient descent."""
-
-    def gradients(self) -> list[Tensor]:
-        """Return the gradient of every parameter, after `backward`."""
-
-    def to_network(self) -> LinearRegression:
-        """Return the trained model as the module that is saved, served and exported."""
+    def batches(self, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield each sample once, shuffled: inputs (size, d) float32 and labels (size,), the last batch smaller."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +56,9 @@ class ClassifierOptions:
     weight_decay: float = 0.0
     schedule: str = "constant"
     loss: str | Criterion = "cross_entropy"
+    label_smoothing: float = 0.0
+    weight_average: float | None = None
+    precision: str = "float32"
     patience: int | None = None
 
     @classmethod
@@ -70,104 +67,95 @@ class ClassifierOptions:
         return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
 
 
-def fit_regression(
-    model: Trainable, train: Split, validation: Split, *, max_iterations: int, tolerance: float
-) -> Iterator[Record]:
-    """Descend the mean squared error of the whole training set until no gradient is larger than `tolerance`.
+class InMemory:
+    """A split as tensors on the device that trains."""
 
-    Yields ten records a decade of iterations and the last one: the error falls geometrically, and so do the records.
-    """
-    inputs, targets = torch.from_numpy(train.inputs), torch.from_numpy(train.targets)
-    held_out = torch.from_numpy(validation.inputs), torch.from_numpy(validation.targets)
-    next_record = 1.0
-    for iteration in range(1, max_iterations + 1):
-        loss = model.loss(inputs, targets)
-        model.zero_grad()
-        loss.backward()
-        if not math.isfinite(loss.item()):
-            raise NonFiniteLossError("iteration", iteration)
-        steepest = max(gradient.abs().max().item() for gradient in model.gradients())
-        finished = steepest <= tolerance or iteration == max_iterations
-        if iteration >= next_record or finished:
-            next_record = iteration * 10**0.1
-            with torch.no_grad():
-                val_loss = model.loss(*held_out).item()
-            yield {
-                "epoch": iteration,
-                "train/loss": loss.item(),
-                "val/loss": val_loss,
-                "val/rmse": math.sqrt(val_loss),
-                "train/largest_gradient": steepest,
-            }
-        if steepest <= tolerance:
-            return
-        model.update()
+    def __init__(self, split: Split, device: str = "cpu") -> None:
+        self.inputs = torch.from_numpy(np.ascontiguousarray(split.inputs)).to(device)
+        self.labels = torch.from_numpy(split.targets).to(device)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batches(self, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the samples in the order of one permutation."""
+        order = torch.randperm(len(self), generator=generator).to(self.labels.device)
+        for rows, labels in zip(order.split(size), self.labels[order].split(size), strict=True):
+            # Three times as fast as inputs[rows] for a small batch.
+            yield self.inputs.index_select(0, rows), labels
 
 
 def fit_classifier(
     network: Mlp,
-    train: Split,
-    validation: Split,
+    train: Split | Samples,
+    validation: Split | None,
     options: ClassifierOptions,
     *,
     generator: torch.Generator,
     device: str = "cpu",
+    augment: Augment | None = None,
 ) -> Iterator[Record]:
     """Train on mini-batches reshuffled each epoch; at the end `network` holds its best validation epoch.
 
-    The best epoch is the one of the lowest validation loss (`val/best` is 1 where a new one was reached). The training
-    loss is the mean over samples as the weights moved; the smaller last batch counts by its size. Raises
-    NonFiniteLossError, and UserError for a batch size that does not fit the number of samples.
+    The best epoch is the one of the lowest validation loss (`val/best` is 1 where a new one was reached); without
+    validation data it is the last. The training loss is the mean over samples as the weights moved; the smaller last
+    batch counts by its size. `augment` changes the inputs of each batch. With `weight_average` the network that is
+    validated and kept is the exponential moving average of the weights (Polyak & Juditsky, 1992), taken each step.
+    Raises NonFiniteLossError, and UserError for a batch size that does not fit the number of samples.
     """
-    if options.batch_size > len(train.targets):
-        raise UserError(
-            f"batch_size is {options.batch_size}, but there are only {len(train.targets)} training samples: lower it."
-        )
-    if len(train.targets) % options.batch_size == 1 and any(isinstance(m, nn.BatchNorm1d) for m in network.modules()):
-        raise UserError(
-            f"batch_norm needs 2 samples a batch, but batch_size {options.batch_size} leaves 1 of the "
-            f"{len(train.targets)} training samples for the last batch: change batch_size."
-        )
+    samples = InMemory(train, device) if isinstance(train, Split) else train
+    require_batches(network, len(samples), options.batch_size)
     network.to(device)
-    inputs, labels = _tensors(train, device)
-    held_out = _tensors(validation, device)
-    named: dict[str, Criterion] = {"cross_entropy": functional.cross_entropy, "log_loss": log_loss}
-    criterion = named[options.loss] if isinstance(options.loss, str) else options.loss
+    held_out = InMemory(validation, device) if validation else None
+    criterion = make_criterion(options)
     optimizer = make_optimizer(network, options)
-    steps = math.ceil(len(labels) / options.batch_size)
-    schedule = make_schedule(optimizer, options, steps)
+    schedule = make_schedule(optimizer, options, steps=math.ceil(len(samples) / options.batch_size))
+    average = make_average(network, options.weight_average)
+    kept = average.module if average else network
+    forward = network if options.precision == "float32" else torch.autocast(device, torch.bfloat16)(network.__call__)
     best_loss, best_epoch, best_weights = math.inf, 0, network.state_dict()
 
     for epoch in range(1, options.epochs + 1):
         network.train()
-        order = torch.randperm(len(labels), generator=generator).to(device)
-        total = torch.zeros((), dtype=torch.float64, device=device)
-        for batch in torch.split(order, options.batch_size):
-            loss = criterion(network(inputs[batch]), labels[batch])
+        losses, sizes = [], []
+        for inputs, labels in samples.batches(options.batch_size, generator):
+            loss = criterion(forward(augment(inputs) if augment else inputs).float(), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             if schedule:
                 schedule.step()
-            total += loss.detach() * len(batch)
-        train_loss = total.item() / len(labels)
-        val_loss, val_accuracy = evaluate(network, *held_out, criterion)
-        if not (math.isfinite(train_loss) and math.isfinite(val_loss)):
+            if average:
+                average.update_parameters(network)
+            losses.append(loss.detach())  # summed after the epoch: reading a number would wait for a GPU each time
+            sizes.append(len(labels))
+        record: Record = {"epoch": epoch, "train/loss": _weighted_mean(losses, sizes)}
+        if held_out:
+            plain = make_criterion(options, smoothed=False)
+            record["val/loss"], record["val/accuracy"] = evaluate(kept, held_out.inputs, held_out.labels, plain)
+        if not all(math.isfinite(value) for value in record.values()):
             raise NonFiniteLossError("epoch", epoch)
-        improved = val_loss < best_loss
-        if improved:
-            best_loss, best_epoch, best_weights = val_loss, epoch, copy.deepcopy(network.state_dict())
-        yield {
-            "epoch": epoch,
-            "train/loss": train_loss,
-            "val/loss": val_loss,
-            "val/accuracy": val_accuracy,
-            "val/best": float(improved),
-        }
+        if held_out is None or record["val/loss"] < best_loss:
+            best_loss, best_epoch = record.get("val/loss", math.inf), epoch
+            best_weights = copy.deepcopy(kept.state_dict()) if held_out else kept.state_dict()
+        if held_out:
+            record["val/best"] = float(best_epoch == epoch)
+        yield record
         if options.patience is not None and epoch - best_epoch >= options.patience:
             break
     network.load_state_dict(best_weights)
     network.to("cpu").eval()
+
+
+def require_batches(network: nn.Module, samples: int, batch_size: int) -> None:
+    """Raise UserError for a batch larger than the data, and for a last batch too small for batch normalisation."""
+    if batch_size > samples:
+        raise UserError(f"batch_size is {batch_size}, but there are only {samples} training samples: lower it.")
+    if samples % batch_size == 1 and any(isinstance(layer, nn.BatchNorm1d) for layer in network.modules()):
+        raise UserError(
+            f"batch_norm needs 2 samples a batch, but batch_size {batch_size} leaves 1 of the "
+            f"{samples} training samples for the last batch: change batch_size."
+        )
 
 
 def log_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -182,6 +170,15 @@ def evaluate(network: nn.Module, inputs: Tensor, labels: Tensor, criterion: Any)
     logits = torch.cat([network(batch) for batch in torch.split(inputs, 1000)])
     predicted = (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(dim=1)
     return criterion(logits, labels).item(), (predicted == labels).double().mean().item()
+
+
+def make_criterion(options: ClassifierOptions, *, smoothed: bool = True) -> Criterion:
+    """Return the loss; label smoothing (Szegedy et al., 2016) is for training, and `smoothed` unset leaves it out."""
+    if not isinstance(options.loss, str):
+        return options.loss
+    if options.loss == "log_loss":
+        return log_loss
+    return partial(functional.cross_entropy, label_smoothing=options.label_smoothing if smoothed else 0.0)
 
 
 def make_optimizer(network: nn.Module, options: ClassifierOptions) -> torch.optim.Optimizer:
@@ -206,5 +203,12 @@ def make_schedule(
     )
 
 
-def _tensors(split: Split, device: str) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(np.ascontiguousarray(split.inputs)).to(device), torch.from_numpy(split.targets).to(device)
+def make_average(network: nn.Module, decay: float | None) -> AveragedModel | None:
+    """Return the moving average of weights and batch statistics, or None without a decay."""
+    if decay is None:
+        return None
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+
+
+def _weighted_mean(losses: list[Tensor], sizes: list[int]) -> float:
+    return float(np.average(torch.stack(losses).double().cpu().numpy(), weights=sizes))

@@ -11,9 +11,10 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from provenn.data.tasks import Split
 from provenn.files import UserError, digest
+from provenn.gradient_descent import fit_regression
 from provenn.models.modules import Mlp, Powers, save_network
 from provenn.models.scratch import ModuleRegression, ScratchRegression, initial_parameters, load_pretrained
-from provenn.training import NonFiniteLossError, fit_regression
+from provenn.training import NonFiniteLossError
 
 IMPLEMENTATIONS = [ScratchRegression, ModuleRegression]
 

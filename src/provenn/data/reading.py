@@ -76,7 +76,7 @@ def class_labels(path: Path, rows: Rows, classes: int) -> npt.NDArray[np.int64]:
 
 def load_images(path: Path) -> npt.NDArray[np.float32]:
     """Return the images of a prepared file as (n, 784) in [0, 1]."""
-    images = _load_uint8(path, (28, 28))
+    images = open_images(path)
     pixels = images.reshape(len(images), 784).astype(np.float32)
     pixels /= 255
     return pixels
@@ -84,7 +84,17 @@ def load_images(path: Path) -> npt.NDArray[np.float32]:
 
 def load_labels(path: Path) -> npt.NDArray[np.int64]:
     """Return the labels of a prepared file as (n,) with values 0 to 9."""
-    labels = _load_uint8(path, ()).astype(np.int64)
+    return open_labels(path).astype(np.int64)
+
+
+def open_images(path: Path) -> npt.NDArray[np.uint8]:
+    """Return the images of a file, (n, 28, 28), mapped into memory; UserError when it is truncated or misshapen."""
+    return _open_uint8(path, (28, 28))
+
+
+def open_labels(path: Path) -> npt.NDArray[np.uint8]:
+    """Return the labels of a file, (n,), mapped into memory; UserError for a label above 9 too."""
+    labels = _open_uint8(path, ())
     if labels.max() > 9:
         position = int(np.argmax(labels > 9))
         raise UserError(f"{path}, row {position + 1}: the label {labels[position]} is above 9: {PREPARED}.")
@@ -113,7 +123,7 @@ def _number(path: Path, row: int, column: str, cell: str | None) -> float:
     return value
 
 
-def _load_uint8(path: Path, item_shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+def _open_uint8(path: Path, item_shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:

@@ -86,6 +86,18 @@ def load_split(task: str, split: str, root: Path = REPOSITORY) -> Split:
     return data
 
 
+def training_splits(task: str, train_on: str) -> tuple[Split, Split | None]:
+    """Return what to train on and what to validate on: the two splits apart, or together and nothing to validate on.
+
+    `train_on` is `train` or `train_and_validation`.
+    """
+    train, validation = load_split(task, "train"), load_split(task, "validation")
+    if train_on == "train":
+        return train, validation
+    inputs = np.concatenate([train.inputs, validation.inputs])
+    return Split(inputs, np.concatenate([train.targets, validation.targets])), None
+
+
 def load_inputs(task: str, split: str, root: Path = REPOSITORY) -> npt.NDArray[Any]:
     """Return what `load_split` gives as inputs without reading a label: neither column y nor MNIST's label file."""
     path = root / data_files(task, split)[0]

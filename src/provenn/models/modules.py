@@ -78,7 +78,8 @@ class LinearRegression(nn.Module):
 class Mlp(nn.Module):
     """A multi-layer perceptron: (n, inputs) → logits (n, outputs); without hidden layers it is logistic regression.
 
-    A hidden layer is Linear → BatchNorm (optional) → activation → Dropout (optional). One output is the logit of class
+    A hidden layer is Linear → BatchNorm (optional) → activation → Dropout (optional); the inputs may have a Dropout of
+    their own. One output is the logit of class
     1 of two. Weights start as He et al. (2015) propose for ReLU and its kin, as Glorot & Bengio (2010) for sigmoid,
     tanh and the last layer; biases at zero.
     """
@@ -92,11 +93,17 @@ class Mlp(nn.Module):
         activation: str = "relu",
         dropout: float = 0.0,
         batch_norm: bool = False,
+        input_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.options = {"activation": activation, "dropout": dropout, "batch_norm": batch_norm}
+        self.options = {
+            "activation": activation,
+            "dropout": dropout,
+            "batch_norm": batch_norm,
+            "input_dropout": input_dropout,
+        }
         self.sizes = [inputs, *hidden_sizes, outputs]
-        layers: list[nn.Module] = []
+        layers: list[nn.Module] = [nn.Dropout(input_dropout)] if input_dropout else []
         for fan_in, fan_out in zip(self.sizes[:-2], self.sizes[1:-1], strict=True):
             layers.append(nn.Linear(fan_in, fan_out))
             if batch_norm:
@@ -142,7 +149,7 @@ def build(architecture: dict[str, Any]) -> Network:
     if architecture["kind"] != "mlp":
         raise ValueError(f"there is no network of the kind {architecture['kind']}")
     inputs, *hidden_sizes, outputs = architecture["sizes"]
-    options = {name: architecture[name] for name in ("activation", "dropout", "batch_norm")}
+    options = {name: architecture[name] for name in ("activation", "dropout", "batch_norm", "input_dropout")}
     return Mlp(inputs, hidden_sizes, outputs, **options)
 
 

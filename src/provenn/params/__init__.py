@@ -1,16 +1,15 @@
 """params.yaml: its schema, reading it, and what is said about a mistake in it."""
 
-from provenn.params.reading import PARAMS_FILE, check_params, load_params
-from provenn.params.schema import (
+from provenn.params.baselines import (
     Baseline,
     DummyBaseline,
     ForestBaseline,
     LeastSquaresBaseline,
     LogisticBaseline,
     MlpBaseline,
-    Params,
-    model_tasks,
 )
+from provenn.params.reading import PARAMS_FILE, check_params, load_network_params, load_params, load_record_params
+from provenn.params.schema import Params, model_tasks
 
 __all__ = [
     "PARAMS_FILE",
@@ -22,6 +21,8 @@ __all__ = [
     "MlpBaseline",
     "Params",
     "check_params",
+    "load_network_params",
     "load_params",
+    "load_record_params",
     "model_tasks",
 ]

@@ -5,7 +5,8 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from provenn.params.schema import Baseline, Params, nearest
+from provenn.params.baselines import Baseline
+from provenn.params.schema import nearest
 
 # The classes of Baseline by the estimator that each of them stands for.
 _ESTIMATORS: dict[str, type[BaseModel]] = {
@@ -26,15 +27,15 @@ _PLAIN_REASONS = {
 }
 
 
-def sentences(error: Mapping[str, Any]) -> list[str]:
+def sentences(schema: type[BaseModel], error: Mapping[str, Any]) -> list[str]:
     """Return a sentence, rarely two, for one of pydantic's errors."""
-    keys = _follow(error["loc"])[0]
+    keys = _follow(schema, error["loc"])[0]
     if keys[-1:] == ["[key]"]:
         return [f"{_path(keys[:-1])}: the name must be text."]
     match error["type"]:
         case "extra_forbidden" | "invalid_key":
             *parents, unknown = keys
-            return [_unknown(parents, unknown, _follow(error["loc"][:-1])[1].model_fields)]
+            return [_unknown(parents, unknown, _follow(schema, error["loc"][:-1])[1].model_fields)]
         case "union_tag_not_found":
             # A misspelt `estimator` hides which other keys belong here, so that pydantic does not call it unknown.
             return [f"{_path([*keys, 'estimator'])}: missing."] + [
@@ -56,10 +57,10 @@ def sentences(error: Mapping[str, Any]) -> list[str]:
     return [f"{_path(keys)}: {reason}{found}."]
 
 
-def _follow(location: tuple[Any, ...]) -> tuple[list[str], Any]:
+def _follow(schema: type[BaseModel], location: tuple[Any, ...]) -> tuple[list[str], Any]:
     """Return the keys of the file that a location names, and the schema's type there (None inside a list)."""
     keys: list[str] = []
-    section: Any = Params
+    section: Any = schema
     for part in location:
         if section == Baseline and part in _ESTIMATORS:
             section = _ESTIMATORS[part]  # pydantic adds the name of the union's member, which is no key of the file
@@ -69,6 +70,8 @@ def _follow(location: tuple[Any, ...]) -> tuple[list[str], Any]:
             section = section.model_fields[part].annotation if part in section.model_fields else None
         else:
             section = get_args(section)[1] if get_origin(section) is dict else None
+        if type(None) in get_args(section):  # a section that may be null
+            section = get_args(section)[0]
     return keys, section
 
 

@@ -1,7 +1,7 @@
 """Reading params.yaml as DVC reads it (YAML 1.2: `1e-3` is a number, `on` is text), and checking it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -9,9 +9,10 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from provenn.files import UserError
 from provenn.params.messages import sentences
-from provenn.params.schema import Params
+from provenn.params.schema import NetworkParams, Params, RecordParams
 
 PARAMS_FILE = Path("params.yaml")
+Schema = TypeVar("Schema", bound=NetworkParams)
 
 
 def load_params(path: Path | str = PARAMS_FILE) -> Params:
@@ -19,14 +20,34 @@ def load_params(path: Path | str = PARAMS_FILE) -> Params:
     return check_params(_read_yaml(Path(path)), str(path))
 
 
+def load_network_params(path: Path | str = PARAMS_FILE) -> NetworkParams:
+    """Read and check the params.yaml of any pipeline that trains networks, the main one or one of an experiment.
+
+    Raises UserError with a line for each mistake.
+    """
+    values = _read_yaml(Path(path))
+    # An experiment is known by the stage that the main pipeline does not have.
+    is_record = isinstance(values, dict) and "evaluate_seeds" in values
+    return _validate(RecordParams if is_record else Params, values, str(path))
+
+
+def load_record_params(path: Path | str = PARAMS_FILE) -> RecordParams:
+    """Read and check the params.yaml of an experiment with several seeds; raise UserError with a line a mistake."""
+    return _validate(RecordParams, _read_yaml(Path(path)), str(path))
+
+
 def check_params(values: Any, source: str = "params.yaml") -> Params:
     """Check parsed parameters against the schema; raise UserError with a line for each mistake."""
+    return _validate(Params, values, source)
+
+
+def _validate(schema: type[Schema], values: Any, source: str) -> Schema:
     if not isinstance(values, dict):
         raise UserError(f"{source} must be a mapping with a section for each stage.")
     try:
-        return Params.model_validate(values)
+        return schema.model_validate(values)
     except ValidationError as errors:
-        lines = [line for error in errors.errors() for line in sentences(error)]
+        lines = [line for error in errors.errors() for line in sentences(schema, error)]
         raise UserError("\n".join(f"{source}: {line}" for line in lines)) from None
 
 

@@ -10,9 +10,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from provenn.params.baselines import Baseline
 from provenn.params.fields import (
-    Activation,
-    ClassificationTask,
     Finite,
     Fraction,
     NonNegative,
@@ -22,8 +21,8 @@ from provenn.params.fields import (
     Section,
     Seed,
     Task,
-    Width,
 )
+from provenn.params.networks import Mlp
 from provenn.params.studies import Study
 
 # The models of `train_regression`, whose names are not free.
@@ -143,89 +142,6 @@ class TrainRegression(Section):
     polynomial: RegressionImplementations
 
 
-class Mlp(Section):
-    """One network of the stage `train_mlp`; no hidden sizes makes it logistic or softmax regression."""
-
-    task: ClassificationTask
-    hidden_sizes: Annotated[list[Width], Field(max_length=50)]
-    activation: Activation
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
-    batch_norm: bool
-    loss: Literal["cross_entropy", "log_loss"]
-    optimizer: Literal["adam", "sgd"]
-    learning_rate: Positive
-    weight_decay: NonNegative
-    schedule: Literal["constant", "one_cycle"]
-    epochs: Annotated[int, Field(ge=1, le=100_000)]
-    batch_size: Annotated[int, Field(ge=1, le=1_000_000)]
-    patience: Annotated[int, Field(ge=1)] | None
-    device: Literal["cpu", "cuda"]
-    seed: Seed
-
-    @model_validator(mode="after")
-    def _loss_fits_the_classes(self) -> "Mlp":
-        if self.loss == "log_loss" and self.task == "mnist":
-            raise ValueError("loss: log_loss is for two classes; mnist has ten, use cross_entropy")
-        if self.batch_norm and self.batch_size < 2:
-            raise ValueError("batch_norm: needs a batch_size of at least 2")
-        return self
-
-
-class LeastSquaresBaseline(Section):
-    """scikit-learn's LinearRegression, behind PolynomialFeatures when degree > 1."""
-
-    task: RegressionTask
-    estimator: Literal["linear_regression"]
-    degree: Annotated[int, Field(ge=1, le=15)]
-
-
-class LogisticBaseline(Section):
-    """scikit-learn's LogisticRegression."""
-
-    task: ClassificationTask
-    estimator: Literal["logistic_regression"]
-    inverse_regularisation: Positive
-    max_iterations: Annotated[int, Field(ge=1)]
-    tolerance: Positive
-
-
-class MlpBaseline(Section):
-    """scikit-learn's MLPClassifier."""
-
-    task: ClassificationTask
-    estimator: Literal["mlp_classifier"]
-    hidden_sizes: Annotated[list[Width], Field(min_length=1)]
-    activation: Literal["logistic", "tanh", "relu"]
-    learning_rate: Positive
-    weight_decay: NonNegative
-    epochs: Annotated[int, Field(ge=1)]
-    batch_size: Annotated[int, Field(ge=1)]
-    seed: Seed
-
-
-class ForestBaseline(Section):
-    """scikit-learn's RandomForestClassifier."""
-
-    task: ClassificationTask
-    estimator: Literal["random_forest"]
-    trees: Annotated[int, Field(ge=1, le=10_000)]
-    max_depth: Annotated[int, Field(ge=1)] | None
-    seed: Seed
-
-
-class DummyBaseline(Section):
-    """scikit-learn's Dummy estimators: the mean, or the class frequencies."""
-
-    task: Task
-    estimator: Literal["dummy"]
-
-
-Baseline = Annotated[
-    LeastSquaresBaseline | LogisticBaseline | MlpBaseline | ForestBaseline | DummyBaseline,
-    Field(discriminator="estimator"),
-]
-
-
 class Evaluate(Section):
     """Parameters of the stage `evaluate`; counterparts pair each network with the baseline it is tested against."""
 
@@ -243,20 +159,20 @@ class ExportModel(Section):
     tolerance: Positive
 
 
-class Params(Section):
-    """The whole of params.yaml, a section per stage."""
+class EvaluateSeeds(Section):
+    """Parameters of the stage `evaluate_seeds`."""
 
-    generate_synthetic: GenerateSynthetic
+    confidence: Fraction
+
+
+class NetworkParams(Section):
+    """What every pipeline that trains networks on MNIST has in its params.yaml."""
+
     download_mnist: DownloadMnist
     prepare_mnist: PrepareMnist
-    train_regression: TrainRegression
     train_mlp: dict[str, Mlp]
-    train_baseline: dict[str, Baseline]
-    evaluate: Evaluate
-    export_model: ExportModel
-    study: Study
 
-    @field_validator("train_mlp", "train_baseline")
+    @field_validator("train_mlp", "train_baseline", check_fields=False)
     @classmethod
     def _names_begin_with_the_task(cls, models: dict[str, Any]) -> dict[str, Any]:
         for name, model in models.items():
@@ -267,6 +183,23 @@ class Params(Section):
                     f"for example {model.task}_{rest}"
                 )
         return models
+
+
+class RecordParams(NetworkParams):
+    """The params.yaml of experiments/record: the same networks with several seeds."""
+
+    evaluate_seeds: EvaluateSeeds
+
+
+class Params(NetworkParams):
+    """The params.yaml of the main pipeline, a section per stage."""
+
+    generate_synthetic: GenerateSynthetic
+    train_regression: TrainRegression
+    train_baseline: dict[str, Baseline]
+    evaluate: Evaluate
+    export_model: ExportModel
+    study: Study
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Params":
