@@ -57,9 +57,9 @@ check-repro: $(READY) ## Fail if `dvc repro` still has a stage to run
 check-studies: $(READY) ## Fail if docs/studies.md does not show the results of the studies
 	@$(BIN)/provenn studies --check
 
-.PHONY: bench-pipeline
-bench-pipeline: $(READY) ## Time the cold pipeline, serial against parallel (several minutes)
-	$(BIN)/python benchmarks/pipeline.py
+.PHONY: bench
+bench: $(READY) ## Measure speed, and write docs/performance.md from it (on a machine without other work)
+	$(BIN)/python benchmarks/run.py
 
 .PHONY: gate
 gate: $(READY) ## Fail if a metric is worse than the project promises

@@ -63,7 +63,7 @@ def measure(quick: bool) -> dict[str, Any]:
 
 def report(result: dict[str, Any]) -> str:
     """Return the section of docs/performance.md."""
-    speeds, shares = result["speeds"], result["shares"]
+    speeds = result["speeds"]
     loops = {
         "provenn": "`provenn.training.fit_classifier`",
         "scikit-learn": "scikit-learn's `MLPClassifier`",
@@ -71,27 +71,27 @@ def report(result: dict[str, Any]) -> str:
     }
     epochs = "1 epoch" if result["epochs"] == 1 else f"{result['epochs']} epochs"
     return f"""\
-A network 784-128-64-10 learns {IMAGES:,} MNIST images for {epochs} in batches of {SMALL_BATCH} with Adam, on one
-thread. The three loops train the same network the same way; none looks at validation data between epochs.
-The textbook loop is the one of most tutorials: torchvision's `datasets.MNIST`, `ToTensor`, `Normalize` and a
-`DataLoader` without workers, `loss.item()` in each step; it was timed on {result["textbook_images"]:,} images an epoch.
+A network 784-128-64-10 learns {IMAGES:,} MNIST images for {epochs} in batches of {SMALL_BATCH} with Adam. The
+three loops train the same network the same way, and none looks at validation data between epochs. The textbook loop is
+that of most tutorials: torchvision's `datasets.MNIST`, `ToTensor`, `Normalize`, a `DataLoader` without workers, and
+`loss.item()` in each step; it was timed on {result["textbook_images"]:,} images an epoch.
 
 {table(["loop", "images/s (lowest to highest round)"], [[text, spread(speeds[name])] for name, text in loops.items()])}
 
 {targets_table(result["targets"])}
 
-The peak is the fastest float32 multiplication of two square matrices, 512 to 2048 wide, that torch reached on one
-thread in the same round: {spread(scaled(speeds["multiplication"], 1e-9))} GFLOPS. Training needs
+The peak is the fastest float32 product of two square matrices, 512 to 2048 wide, that torch reached on one thread in
+the same round: {spread(scaled(speeds["multiplication"], 1e-9))} GFLOPS. Training 784-128-64-10 needs
 {operations_per_image(SMALL):,} floating-point operations an image (forward, the gradients of the weights, and those of
-all inputs but the images'), and so runs at {spread(shares["small"])} of the peak. For 784-512-512-10 in batches of
-{WIDE_BATCH} it is {spread(shares["wide"])}, at {spread(speeds["provenn, wide"])} images/s.
+all inputs but the images'), 784-512-512-10 needs {operations_per_image(WIDE):,}, and learns
+{spread(speeds["provenn, wide"])} images/s in batches of {WIDE_BATCH}.
 
 ### Where the rest goes
 
-The real loop, timed by hooks between its parts, in µs a batch. *Multiplications alone* are the network's own matrix
-products at these shapes, timed outside the loop; *at the peak* is what they would take at the peak's speed. A small
-batch makes small products, which no library runs at the peak of large ones, and leaves each of the other operations
-with a fixed cost that is as long as its work.
+The real loop, timed by hooks between its parts, a batch at a time. *Its products alone* are the step's own matrix
+products at these shapes, timed outside the loop; *at the peak* is what they would take at the peak's speed. What a
+step takes beyond its products is the other operations (biases, ReLU, softmax, Adam), each with a fixed cost to start it
+that a small batch cannot spread over many images.
 
 {profile_table(result["profiles"])}"""
 

@@ -62,14 +62,11 @@ def reached(goal: Mapping[str, Any]) -> bool:
 
 def targets_table(goals: Sequence[Mapping[str, Any]]) -> str:
     """Return the targets as a Markdown table: wanted, measured with its spread, and by how much it was reached."""
-    lines = ["| target | wanted | measured (lowest to highest round) | |", "|---|---:|---:|---|"]
+    lines = ["| target | wanted | measured (lowest to highest round) | verdict |", "|---|---:|---:|---|"]
     for goal in goals:
-        margin = abs(goal["measured"]["median"] / goal["bound"] - 1)
-        verdict = "reached" if reached(goal) else "**missed**"
-        lines.append(
-            f"| {goal['name']} | {goal['side']} {goal['bound']:g} | {spread(goal['measured'])} "
-            f"| {verdict}, by {margin:.0%} |".replace("%", " %")
-        )
+        margin = 100 * abs(goal["measured"]["median"] / goal["bound"] - 1)
+        verdict = f"reached, {margin:.0f} % better" if reached(goal) else f"**missed**, {margin:.0f} % worse"
+        lines.append(f"| {goal['name']} | {goal['side']} {goal['bound']:g} | {spread(goal['measured'])} | {verdict} |")
     return "\n".join(lines)
 
 

@@ -50,24 +50,30 @@ def report(result: dict[str, Any]) -> str:
         [f"784-{width}-{width}-10", *(spread(measured[name]) for name in (*PRECISIONS, "gain"))]
         for width, measured in result["speeds"].items()
     ]
-    cost = result["accuracy"]
-    means = {name: np.mean(cost[name]) for name in PRECISIONS}
-    gains = [(int(width), measured["gain"]["median"]) for width, measured in result["speeds"].items()]
-    fastest, gain = max(gains, key=lambda pair: pair[1])
-    slower = [f"{width}" for width, value in gains if value < 1]
-    advice = f"At the width {' and '.join(slower)} it is slower. " if slower else ""
+    gains = {int(width): measured["gain"]["median"] for width, measured in result["speeds"].items()}
+    widest = max(gains, key=lambda width: gains[width])
+    slower = [str(width) for width, gain in gains.items() if gain < 1]
+    advice = f"It is slower at the width {' and '.join(slower)}. " if slower else ""
     return f"""\
 With `precision: bfloat16` a network computes its matrix products in bfloat16 (8 bits of mantissa); weights, gradients
 and the optimizer stay in float32. It is off by default. Two hidden layers, batches of {BATCH_SIZE}, Adam, one thread:
 
 {table(["network", "float32, images/s", "bfloat16, images/s", "gain"], rows)}
 
-{advice}The gain is largest at the width {fastest}: {figures(gain)} times as many images/s.
+{advice}The gain is largest at the width {widest}: {figures(gains[widest])} times as many images/s.
 
+{accuracy_cost(result["accuracy"])}"""
+
+
+def accuracy_cost(cost: dict[str, Any]) -> str:
+    """Return the paragraph on what bfloat16 costs."""
+    float32, bfloat16 = (f"{100 * np.mean(cost[name]):.2f} %" for name in PRECISIONS)
+    difference, low, high = (f"{100 * cost[name]:+.3f}" for name in ("difference", "low", "high"))
+    finding = "a difference that these seeds do not show" if cost["low"] <= 0 <= cost["high"] else "a real difference"
+    return f"""\
 What it costs: {"-".join(map(str, ACCURACY_SIZES))} was trained on {IMAGES:,} images for {cost["epochs"]} epochs from
-{len(cost["float32"])} seeds in each precision. The validation accuracy is {means["float32"]:.2%} in float32 and
-{means["bfloat16"]:.2%} in bfloat16: a difference of {100 * cost["difference"]:+.3f} percentage points, with a 95 %
-interval (paired t) of {100 * cost["low"]:+.3f} to {100 * cost["high"]:+.3f}.""".replace("%", " %").replace("  %", " %")
+{len(cost["float32"])} seeds in each precision. On validation {float32} are right in float32 and {bfloat16} in bfloat16:
+{difference} percentage points, with the 95 % interval (paired t) {low} to {high}; {finding}."""
 
 
 def images_for(sizes: Sequence[int]) -> int:

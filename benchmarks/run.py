@@ -5,6 +5,7 @@ With `--check` nothing is measured: the exit code is 1 when the page or its figu
 
 import argparse
 import importlib
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ SECTIONS = {
 RESULTS = Path("benchmarks/results.json")
 PAGE = Path("docs/performance.md")
 FIGURE = Path("docs/images/performance.png")
+BUSY = 0.5  # load average of a machine that has other work
 INTRODUCTION = """\
 # Performance
 
@@ -34,7 +36,8 @@ machine could do. `make bench` measures all of it anew; `python benchmarks/run.p
 
 Absolute numbers are those of one machine on one day. So every target is a ratio of two things that were measured in
 turn, round by round, each round beginning with another one; what slows a whole round cancels. A number is the median
-of the rounds, with the lowest and the highest of them. Everything runs on one thread, in a process of its own.
+of the rounds, with the lowest and the highest of them. Unless a section says otherwise, everything runs on one thread,
+in a process of its own.
 
 ![What was measured, at a glance](images/performance.png)
 """
@@ -52,31 +55,34 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
     try:
         if chosen.check:
             check(root)
-        else:
-            for name in [] if chosen.page else chosen.section or SECTIONS:
-                measure_section(name, root, quick=chosen.quick, large=chosen.large)
+        elif chosen.page:
             write_page(root)
+        else:
+            measure(chosen.section or list(SECTIONS), root, quick=chosen.quick, large=chosen.large)
     except UserError as error:
         sys.exit(str(error))
 
 
-def measure_section(name: str, root: Path, *, quick: bool, large: bool) -> None:
-    """Measure one section and put it into results.json; the others stay as they are."""
-    print(f"{name}: measuring", flush=True)
-    started = time.monotonic()
-    options = {"large": large} if name == "scale" else {}
-    result = importlib.import_module(name).measure(quick, **options)
-    known = read_json(root / RESULTS) if (root / RESULTS).is_file() else {}
-    known[name] = {"machine": machine(), "quick": quick, "result": result}
-    write_json(root / RESULTS, {section: known[section] for section in SECTIONS if section in known})
-    print(f"{name}: done in {time.monotonic() - started:.0f} s", flush=True)
+def measure(names: Sequence[str], root: Path, *, quick: bool, large: bool) -> None:
+    """Measure sections one by one; after each, results.json and the page hold it, and the others as they were."""
+    load = os.getloadavg()[0]
+    for name in names:
+        print(f"{name}: measuring", flush=True)
+        started = time.monotonic()
+        options = {"large": large} if name == "scale" else {}
+        result = importlib.import_module(name).measure(quick, **options)
+        known = read_json(root / RESULTS) if (root / RESULTS).is_file() else {}
+        known[name] = {"machine": machine(), "load": load, "quick": quick, "result": result}
+        write_json(root / RESULTS, {section: known[section] for section in SECTIONS if section in known})
+        write_page(root)
+        print(f"{name}: done in {time.monotonic() - started:.0f} s", flush=True)
 
 
 def write_page(root: Path) -> None:
     """Write docs/performance.md and its figure from results.json."""
     import plot
 
-    results = read_json(root / RESULTS)
+    results = measured(root)
     plot.write(results, root / FIGURE)
     write_bytes(root / PAGE, page(results).encode())
 
@@ -85,16 +91,21 @@ def check(root: Path) -> None:
     """Raise UserError when the page or its figure was not made from results.json."""
     import plot
 
-    results = read_json(root / RESULTS)
+    results = measured(root)
     current = {
         PAGE: (root / PAGE).is_file() and (root / PAGE).read_text(encoding="utf-8") == page(results),
         FIGURE: plot.shows(root / FIGURE, results),
     }
     stale = [str(path) for path, same in current.items() if not same]
     if stale:
-        raise UserError(
-            f"{' and '.join(stale)} not made from {RESULTS}: run `python benchmarks/run.py --page`, and commit."
-        )
+        raise UserError(f"Not as {RESULTS} has it: {', '.join(stale)}. Run `python benchmarks/run.py --page`.")
+
+
+def measured(root: Path) -> dict[str, Any]:
+    """Return the content of results.json; raise UserError when there is none."""
+    if not (root / RESULTS).is_file():
+        raise UserError(f"{RESULTS} is missing: run `make bench` first.")
+    return dict(read_json(root / RESULTS))
 
 
 def page(results: dict[str, Any]) -> str:
@@ -109,12 +120,15 @@ def page(results: dict[str, Any]) -> str:
 def measured_on(section: dict[str, Any]) -> str:
     """Return the sentence about a section's machine."""
     it = section["machine"]
-    cores = "1 core" if it["cores"] == 1 else f"{it['cores']} cores"
-    quick = " This was a quick run, with fewer and shorter rounds." if section["quick"] else ""
-    return (
-        f"*Measured on {it['processor']} ({it['instructions']}), {cores}, {it['memory_gib']:.0f} GiB, "
-        f"Python {it['python']}, torch {it['torch']}.{quick}*"
-    )
+    lines = [
+        f"*Measured on {it['processor']} ({it['instructions']}), {it['cores']} core{'s' if it['cores'] > 1 else ''}, "
+        f"{it['memory_gib']:.0f} GiB of memory; Python {it['python']}, torch {it['torch']}.*"
+    ]
+    if section["quick"]:
+        lines.append("*A quick run, with fewer and shorter rounds.*")
+    if section["load"] > BUSY:
+        lines.append(f"*The machine had other work (load {section['load']:.1f}): absolute numbers are too low.*")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
