@@ -40,7 +40,9 @@ def main(name: str) -> None:
         save(seeds_comparison(results, mean, f"{name}: {len(paths)} seeds"), folder / "seeds.png")
         write_json(folder / "models.json", metrics)
         summary = {"test/accuracy": mean.value, "test/accuracy_low": mean.low, "test/accuracy_high": mean.high}
-        write_json(folder / "metrics.json", summary | {"seeds": len(paths)})
+        values = [found.value for found in results.values()]
+        summary |= {"test/accuracy_lowest": min(values), "test/accuracy_highest": max(values), "seeds": len(values)}
+        write_json(folder / "metrics.json", summary)
 
 
 if __name__ == "__main__":
