@@ -61,6 +61,10 @@ check-studies: $(READY) ## Fail if docs/studies.md does not show the results of 
 bench: $(READY) ## Measure speed, and write docs/performance.md from it (on a machine without other work)
 	$(BIN)/python benchmarks/run.py
 
+.PHONY: record
+record: $(READY) ## Train the networks of experiments/record, five seeds each (about an hour), and judge them
+	cd experiments/record && "$(CURDIR)/$(BIN)/provenn" repro
+
 .PHONY: gate
 gate: $(READY) ## Fail if a metric is worse than the project promises
 	$(BIN)/provenn gate

@@ -62,12 +62,12 @@ def repro(
 
     Examples: provenn repro · provenn repro train_mlp -j 1
     """
-    from provenn.params import load_params
+    from provenn.params import load_network_params
     from provenn.pipeline.live import make_view, show_failure
     from provenn.pipeline.runner import available_cores, reproduce
 
     try:
-        load_params()
+        load_network_params()
     except UserError as error:  # before DVC deletes the outputs of any stage
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(2) from None

@@ -19,7 +19,7 @@ class Clone:
         self.folder = folder
         files = self._output("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).splitlines()
         for file in files:
-            if (ROOT / file).is_file() and file != "dvc.lock" and not file.startswith("results/"):
+            if (ROOT / file).is_file() and Path(file).name != "dvc.lock" and "results" not in Path(file).parts:
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / file, folder / file)
         self.run("git", "init", "--quiet")

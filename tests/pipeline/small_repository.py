@@ -111,7 +111,12 @@ def _make(small: SmallRepository) -> None:
     )  # fmt: skip
     for name in listed.stdout.split("\0"):
         # The committed results are of the full pipeline.
-        if name and name != "dvc.lock" and not name.startswith(("results/", "tests/")) and (ROOT / name).is_file():
+        if (
+            name
+            and Path(name).name != "dvc.lock"
+            and not {"results", "tests"} & set(Path(name).parts)
+            and (ROOT / name).is_file()
+        ):
             (small.root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, small.root / name)
     yaml, file = YAML(), small.root / "params.yaml"

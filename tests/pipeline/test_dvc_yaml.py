@@ -10,10 +10,14 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from provenn.files import digest
+from provenn.params import load_record_params
 from provenn.tracking.entry import read_entry
 
 ROOT = Path(__file__).parents[2]
-STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+RECORD = ROOT / "experiments" / "record"
+STAGES, RECORD_STAGES = (
+    YAML(typ="safe").load((folder / "dvc.yaml").read_text())["stages"] for folder in (ROOT, RECORD)
+)
 GRAPH = grimp.build_graph("provenn")
 
 STUDY = "src/provenn/studies/${key}.py"
@@ -67,6 +71,34 @@ def test_a_stage_declares_every_source_file_that_its_script_imports(stage: str) 
     checked = {dep for dep in declared if dep.startswith("src/provenn/params/")}
     assert declared - checked == imported
     assert bool(checked) == (stage == "check_params")
+
+
+@pytest.mark.parametrize("stage", sorted(RECORD_STAGES))
+def test_a_stage_of_the_record_is_the_same_stage_with_the_same_sources(stage: str) -> None:
+    declared = {dep.removeprefix("../../") for dep in RECORD_STAGES[stage]["deps"] if dep.startswith("../../")}
+    sources = {dep for dep in declared if dep != "requirements.lock"}
+    script = f"stages/{stage}.py"
+    assert RECORD_STAGES[stage]["cmd"].startswith(f"PYTHONPATH=../../src python ../../{script}")
+    if stage in STAGES:
+        assert sources == {dep for dep in definition(stage)["deps"] if dep.startswith(("src/", "stages/"))}
+        assert ("requirements.lock" in declared) == ("requirements.lock" in definition(stage)["deps"])
+    else:
+        assert sources == imported_files(ROOT / script) | {script}
+
+
+def test_the_record_reads_test_data_in_its_evaluation_alone() -> None:
+    readers = {stage for stage, content in RECORD_STAGES.items() if "data/mnist/test" in content["deps"]}
+    assert readers == {"evaluate_seeds"}
+
+
+def test_the_record_trains_and_judges_the_same_networks_and_seeds() -> None:
+    trained, judged = (RECORD_STAGES[stage]["matrix"] for stage in ("train_mlp", "evaluate_seeds"))
+    assert trained["network"] == judged["network"]
+    models = [dep for dep in RECORD_STAGES["evaluate_seeds"]["deps"] if dep.startswith("models/")]
+    assert models == [f"models/mnist/${{item.network}}-{seed}.safetensors" for seed in trained["seed"]]
+    networks = load_record_params(RECORD / "params.yaml").train_mlp
+    assert list(networks) == trained["network"]
+    assert {network.train_on for network in networks.values()} == {"train_and_validation"}
 
 
 def test_every_study_has_a_module_and_a_section_of_its_own_name() -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from provenn.studies.base import Verdict, column, mean_interval, mean_times, paired_interval, rows_where, table
+from provenn.evaluation import mean_interval
+from provenn.studies.base import Verdict, column, mean_times, paired_interval, rows_where, table
 from provenn.studies.experiment import generator_for
 
 ROWS = [

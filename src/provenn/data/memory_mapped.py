@@ -81,31 +81,51 @@ class MemoryMappedImages:
         if len(images) != len(labels):
             raise UserError(f"{folder} has {len(images)} images but {len(labels)} labels: make it again.")
         self._size = len(labels)
+        self._images = torch.empty(0, 784, dtype=torch.uint8)
+        self._labels = torch.empty(0, dtype=torch.long)
 
     def __len__(self) -> int:
         return self._size
 
     def batches(self, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield each sample once: inputs (size, 784) float32 in [0, 1] and labels (size,), the last batch smaller."""
-        starts = torch.randperm(-(-self._size // BLOCK), generator=generator) * BLOCK
-        left_images, left_labels = torch.empty(0, 784, dtype=torch.uint8), torch.empty(0, dtype=torch.long)
-        windows = starts.split(BLOCKS_IN_MEMORY)
-        for window in windows:
-            images, labels = self._read(window.tolist())
-            images, labels = torch.cat([left_images, images]), torch.cat([left_labels, labels])
-            order = torch.randperm(len(labels), generator=generator)
-            # What does not fill a batch waits for the next window.
-            full = len(order) if window is windows[-1] else len(order) // size * size
-            for rows in order[:full].split(size):
-                yield images.index_select(0, rows).float().div_(255), labels[rows]
-            left_images, left_labels = images[order[full:]], labels[order[full:]]
+        """Yield each sample once: inputs (size, 784) float32 in [0, 1] and labels (size,), the last batch smaller.
 
-    def _read(self, starts: list[int]) -> tuple[Tensor, Tensor]:
+        One epoch at a time: the next one uses the same memory.
+        """
+        self._make_room(size)
+        starts = torch.randperm(-(-self._size // BLOCK), generator=generator) * BLOCK
+        windows = starts.split(BLOCKS_IN_MEMORY)
+        waiting = 0
+        for window in windows:
+            count = self._read(window.tolist(), after=waiting)
+            order = torch.randperm(count, generator=generator)
+            # What does not fill a batch waits, at the front, for the next window.
+            full = count if window is windows[-1] else count // size * size
+            for rows in order[:full].split(size):
+                yield self._images.index_select(0, rows).float().div_(255), self._labels.index_select(0, rows)
+            rest = order[full:]
+            waiting = len(rest)
+            self._images[:waiting], self._labels[:waiting] = self._images[rest], self._labels[rest]
+
+    def _make_room(self, batch_size: int) -> None:
+        # Made once: new memory for each window would cost about as much as filling it.
+        room = min(BLOCKS_IN_MEMORY * BLOCK, self._size) + batch_size
+        if len(self._labels) < room:
+            self._images = torch.empty(room, 784, dtype=torch.uint8)
+            self._labels = torch.empty(room, dtype=torch.long)
+
+    def _read(self, starts: list[int], after: int) -> int:
+        """Read the blocks that begin at `starts` to the place `after`; return where they end."""
         # Mapped anew for each window: the pages of an open map would count as this process's memory one after another.
-        images, labels = open_images(self.folder / IMAGES), open_labels(self.folder / LABELS)
-        read_images = np.concatenate([images[start : start + BLOCK] for start in starts])
-        read_labels = np.concatenate([labels[start : start + BLOCK] for start in starts])
-        return torch.from_numpy(read_images).flatten(1), torch.from_numpy(read_labels).long()
+        images = np.load(self.folder / IMAGES, mmap_mode="r").reshape(self._size, 784)
+        labels = np.load(self.folder / LABELS, mmap_mode="r")
+        kept_images, kept_labels = self._images.numpy(), self._labels.numpy()
+        for start in starts:
+            end = after + min(BLOCK, self._size - start)
+            kept_images[after:end] = images[start : start + BLOCK]
+            kept_labels[after:end] = labels[start : start + BLOCK]
+            after = end
+        return after
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:

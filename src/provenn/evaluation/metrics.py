@@ -176,6 +176,18 @@ def wilson(right: int, rows: int, confidence: float) -> Interval:
     return Interval(value, min(float(low), value), max(float(high), value))
 
 
+def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
+    """Return the mean of independent values (n,) with Student's t interval; one value, or equal ones, three times."""
+    from scipy.stats import t
+
+    sample = np.asarray(values, dtype=np.float64)
+    mean = float(sample.mean())
+    if len(sample) < 2 or np.ptp(sample) == 0:
+        return Interval(mean, mean, mean)
+    margin = float(t.ppf((1 + confidence) / 2, len(sample) - 1) * sample.std(ddof=1) / np.sqrt(len(sample)))
+    return Interval(mean, mean - margin, mean + margin)
+
+
 def squared_errors(targets: Any, predicted: Any) -> np.ndarray:
     """Return the squared error of every row, shape (n,), as float64."""
     targets, predicted = aligned(targets, predicted)

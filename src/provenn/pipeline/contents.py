@@ -97,7 +97,7 @@ class Contents:
 
     def _from_history(self, path: str, value: str) -> bytes | None:
         for commit in (git("rev-list", "--all", "HEAD", "--", path, root=self.root) or "").split():
-            content = git("show", f"{commit}:{path}", root=self.root)
+            content = git("show", f"{commit}:./{path}", root=self.root)
             if content is not None:
                 raw = content.encode("utf-8", "surrogateescape")
                 if hashlib.md5(raw, usedforsecurity=False).hexdigest() == value:

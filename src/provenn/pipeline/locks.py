@@ -23,7 +23,7 @@ def read_lock(root: Path) -> dict[str, StageEntry]:
 
 def read_lock_of(root: Path, commit: str) -> dict[str, StageEntry]:
     """Return the stages of a commit's dvc.lock, by name; none when it has no lock."""
-    text = git("show", f"{commit}:{LOCK}", root=root)
+    text = git("show", f"{commit}:./{LOCK}", root=root)
     if text is None:
         if git("cat-file", "-e", f"{commit}^{{commit}}", root=root) is None:
             raise UserError(f"the commit {commit[:12]} is not in this clone: fetch it with `git fetch --all`.")

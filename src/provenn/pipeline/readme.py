@@ -3,10 +3,11 @@
 import re
 from pathlib import Path
 
-from provenn.files import UserError, write_bytes
+from provenn.files import UserError, read_json, write_bytes
 from provenn.pipeline.results import load_results
 
 README = Path("README.md")
+RECORD = Path("experiments/record/results/evaluate_seeds")
 
 
 def update(root: Path = Path(), *, write: bool) -> bool:
@@ -14,6 +15,7 @@ def update(root: Path = Path(), *, write: bool) -> bool:
     path = root / README
     text = path.read_text(encoding="utf-8")
     updated = _replace(text, "results", results_table(root))
+    updated = _replace(updated, "record", record_table(root))
     if write and updated != text:
         write_bytes(path, updated.encode())
     return updated != text
@@ -31,6 +33,22 @@ def results_table(root: Path = Path()) -> str:
         lines.append(
             f"| {result.task} | {result.model}{star} | {result.metric} | {result.value:.4f} "
             f"| {result.low:.4f} to {result.high:.4f} | {against} |"
+        )
+    return "\n".join(lines)
+
+
+def record_table(root: Path = Path()) -> str:
+    """Return the Markdown table of the networks that experiments/record judged over several seeds."""
+    lines = [
+        "| network | seeds | mean test accuracy | 95 % interval | lowest to highest seed |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for path in sorted((root / RECORD).glob("*/metrics.json")):
+        found = {name: 100 * value for name, value in read_json(path).items()}
+        lines.append(
+            f"| {path.parent.name} | {found['seeds'] / 100:.0f} | {found['test/accuracy']:.3f} % "
+            f"| {found['test/accuracy_low']:.3f} to {found['test/accuracy_high']:.3f} "
+            f"| {found['test/accuracy_lowest']:.2f} to {found['test/accuracy_highest']:.2f} |"
         )
     return "\n".join(lines)
 

@@ -17,6 +17,7 @@ from provenn.pipeline.contents import Contents
 from provenn.pipeline.locks import LOCK
 from provenn.pipeline.targets import Target, find_target
 from provenn.tracking.entry import StageEntry, parse_lock
+from provenn.tracking.origin import outer_project
 from provenn.tracking.records import find_record
 
 IDENTICAL, WITHIN_TOLERANCE, DIFFERENT = "bit-identical", "within tolerance on another numeric platform", "different"
@@ -68,8 +69,10 @@ def reproduce(name: str, root: Path, *, keep: bool = False) -> Reproduction:
     """
     target = find_target(name, root)
     commit = _require_reproducible(target, root)
-    with _folder(keep) as folder:
-        _check_out(root, folder, commit, target.patch)
+    project = outer_project(root)
+    with _folder(keep) as clone:
+        _check_out(project, clone, commit, target.patch)
+        folder = clone / root.resolve().relative_to(project)
         _restore(target, root, folder)
         _run_again(target, folder)
         entry = parse_lock((folder / LOCK).read_text(encoding="utf-8"), LOCK)[target.entry.name]

@@ -39,6 +39,7 @@ class SyncReport:
     superseded: list[str] = field(default_factory=list)
     test_results: list[str] = field(default_factory=list)
     registered: list[str] = field(default_factory=list)
+    nested: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
@@ -49,7 +50,8 @@ class SyncReport:
     def changed(self) -> bool:
         """Whether anything was written to the store."""
         created = any(stage.state == "created" for stage in self.stages)
-        return created or bool(self.killed or self.superseded or self.test_results or self.registered)
+        mended = (self.killed, self.superseded, self.test_results, self.registered, self.nested)
+        return created or any(mended)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values for JSON."""
@@ -69,6 +71,7 @@ class SyncReport:
         mended += [("", "superseded: an equal run stands for the stage", run_id) for run_id in self.superseded]
         mended += [(name, "test results added", "") for name in self.test_results]
         mended += [(name, "registered, or made champion", "") for name in self.registered]
+        mended += [(name, "put below the run that judges its seeds", "") for name in self.nested]
         for name, what, run_id in mended:
             table.add_row(name, what, run_id[:8])
         if not table.row_count:
@@ -124,26 +127,36 @@ def _project(
             report.registered.append(entry.name)
         report.stages.append(StageReport(entry.name, state, run.info.run_id, detail, commit))
     for entry in lock.values():
-        if entry.stage == "evaluate" and runs.current(entry):
+        if entry.stage in ("evaluate", "evaluate_seeds") and runs.current(entry):
             with _with_files(entry, contents) as (found, lost):
                 if not lost:
                     report.test_results += _add_test_results(found, lock, runs, newest=commit is None)
+            if commit is None:
+                report.nested += [
+                    training.name for training in _judged(entry, lock).values() if runs.nest(training, entry)
+                ]
 
 
 def _add_test_results(
     evaluation: StageEntry, lock: Mapping[str, StageEntry], runs: StoredRuns, *, newest: bool
 ) -> list[str]:
-    folder = f"models/{projection.task_of(evaluation)}"
-    models = {out: entry for out, entry in producers(lock, folder).items() if out.startswith(f"{folder}/")}
-    files = {out.removeprefix(f"{folder}/"): entry.outs[out] for out, entry in models.items()}
-    if directory_digest(files) != evaluation.deps.get(folder):
-        return []  # a model was trained again since: these numbers are not its own
     results = projection.test_metrics_of(evaluation)
     return [
-        entry.name
-        for out, entry in models.items()
-        if Path(out).stem in results and runs.add_test_results(entry, results[Path(out).stem], newest=newest)
+        training.name
+        for out, training in _judged(evaluation, lock).items()
+        if Path(out).stem in results and runs.add_test_results(training, results[Path(out).stem], newest=newest)
     ]
+
+
+def _judged(evaluation: StageEntry, lock: Mapping[str, StageEntry]) -> dict[str, StageEntry]:
+    """Return the trainings whose models an evaluation judged, by the model's path, none when one was trained since."""
+    if seeds := projection.judged_models(evaluation):
+        trainings = {out: entry for entry in lock.values() for out in entry.outs if out in seeds}
+        return trainings if seeds == {out: entry.outs[out] for out, entry in trainings.items()} else {}
+    folder = f"models/{projection.task_of(evaluation)}"
+    trainings = {out: entry for out, entry in producers(lock, folder).items() if out.startswith(f"{folder}/")}
+    files = {out.removeprefix(f"{folder}/"): entry.outs[out] for out, entry in trainings.items()}
+    return trainings if directory_digest(files) == evaluation.deps.get(folder) else {}
 
 
 @contextmanager

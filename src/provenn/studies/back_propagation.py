@@ -18,11 +18,12 @@ from matplotlib.figure import Figure
 from torch import nn
 from torch.nn import functional
 
+from provenn.evaluation import mean_interval
 from provenn.figures.canvas import BLACK, canvas, legend_below, series, styled
 from provenn.models.by_hand import Array, Layer, backward, cross_entropy, forward
 from provenn.models.modules import Mlp
 from provenn.params.studies import BackPropagation
-from provenn.studies.base import Row, Verdict, mean_interval, rows_where
+from provenn.studies.base import Row, Verdict, rows_where
 
 CLAIM = "The chain rule, applied backwards from the loss, gives the partial derivative of every parameter."
 NOTES = "3. Forward and back-propagation"

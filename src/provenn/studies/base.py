@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from provenn.evaluation import Interval
+from provenn.evaluation import Interval, mean_interval
 
 Row = dict[str, Any]  # of the tidy table; a key that begins with time/ goes to MLflow alone
 
@@ -27,18 +27,6 @@ class Verdict:
         """Return what metrics.json holds; `holds` is 1 for a claim that holds without a condition."""
         effect = {"effect": self.value, "effect_low": self.low, "effect_high": self.high}
         return effect | {"holds": int(self.text == "holds")}
-
-
-def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
-    """Return the mean of independent values (n,) with Student's t interval; one value, or equal ones, three times."""
-    from scipy.stats import t
-
-    sample = np.asarray(values, dtype=np.float64)
-    mean = float(sample.mean())
-    if len(sample) < 2 or np.ptp(sample) == 0:
-        return Interval(mean, mean, mean)
-    margin = float(t.ppf((1 + confidence) / 2, len(sample) - 1) * sample.std(ddof=1) / np.sqrt(len(sample)))
-    return Interval(mean, mean - margin, mean + margin)
 
 
 def paired_interval(first: npt.ArrayLike, second: npt.ArrayLike, confidence: float = 0.95) -> Interval:

@@ -22,11 +22,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from provenn.data.synthetic import make_linear, make_moons
-from provenn.evaluation import Interval
+from provenn.evaluation import Interval, mean_interval
 from provenn.figures.canvas import BLACK, canvas, legend_below, series, styled
 from provenn.models.modules import Mlp
 from provenn.params.studies import ClearingGradients
-from provenn.studies.base import Row, Verdict, column, mean_interval, rows_where
+from provenn.studies.base import Row, Verdict, column, rows_where
 
 CLAIM = "Without clearing, gradients accumulate from step to step, so that updates grow and training breaks."
 NOTES = "6. Linear regression in code: why gradients are cleared"

@@ -18,12 +18,13 @@ from matplotlib.figure import Figure
 from sklearn.linear_model import LinearRegression
 
 from provenn.data.tasks import Split
+from provenn.evaluation import mean_interval
 from provenn.figures.canvas import BLACK, BLUE, GREY, ORANGE, canvas, styled
 from provenn.gradient_descent import fit_regression
 from provenn.models.modules import Powers
 from provenn.models.scratch import ScratchRegression, initial_parameters
 from provenn.params.studies import ClosedForm
-from provenn.studies.base import Row, Verdict, column, mean_interval
+from provenn.studies.base import Row, Verdict, column
 
 CLAIM = "A neuron without activation is linear regression: gradient descent ends at the closed-form solution."
 NOTES = "6. Linear regression in code; 5. Regression: an optimisation problem, iterated"

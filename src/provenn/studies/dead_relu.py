@@ -17,10 +17,11 @@ from matplotlib.ticker import MaxNLocator
 from torch import nn
 
 from provenn.data.tasks import Split, load_split
+from provenn.evaluation import mean_interval
 from provenn.figures.canvas import MARKERS, SERIES, canvas, legend_below, styled
 from provenn.models.modules import Mlp
 from provenn.params.studies import DeadRelu
-from provenn.studies.base import Row, Verdict, column, mean_interval, paired_interval, rows_where
+from provenn.studies.base import Row, Verdict, column, paired_interval, rows_where
 from provenn.studies.experiment import generator_for, train
 from provenn.training import ClassifierOptions, log_loss
 

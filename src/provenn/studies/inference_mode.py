@@ -22,10 +22,11 @@ from torch import Tensor
 
 from provenn.data.synthetic import make_moons
 from provenn.data.tasks import Split
+from provenn.evaluation import mean_interval
 from provenn.figures.canvas import BLUE, VERMILION, canvas, legend_below, styled
 from provenn.models.modules import Mlp
 from provenn.params.studies import InferenceMode
-from provenn.studies.base import Row, Verdict, column, mean_interval
+from provenn.studies.base import Row, Verdict, column
 from provenn.training import ClassifierOptions, fit_classifier
 
 CLAIM = "Inference needs both: eval(), or the predictions change, and no_grad(), or memory is wasted."

@@ -18,12 +18,13 @@ from torch import nn
 
 from provenn.data.synthetic import make_moons, make_multivariate
 from provenn.data.tasks import Split
+from provenn.evaluation import mean_interval
 from provenn.figures.canvas import BLUE, GREY, VERMILION, canvas, legend_below, styled
 from provenn.gradient_descent import fit_regression
 from provenn.models.modules import Mlp, Powers
 from provenn.models.scratch import ScratchRegression
 from provenn.params.studies import Initialisation
-from provenn.studies.base import Row, Verdict, column, mean_interval, rows_where
+from provenn.studies.base import Row, Verdict, column, rows_where
 from provenn.training import ClassifierOptions, fit_classifier
 
 CLAIM = "Constants, random numbers or pretrained weights: which start is good depends on the problem."

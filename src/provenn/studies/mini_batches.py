@@ -21,10 +21,11 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 
 from provenn.data.tasks import Split, load_split
+from provenn.evaluation import mean_interval
 from provenn.figures.canvas import BLUE, GREY, VERMILION, canvas, legend_below, styled
 from provenn.models.modules import Mlp
 from provenn.params.studies import MiniBatches
-from provenn.studies.base import Row, Verdict, column, mean_interval
+from provenn.studies.base import Row, Verdict, column
 from provenn.studies.experiment import generator_for, sample, train
 from provenn.training import ClassifierOptions
 

@@ -16,10 +16,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from provenn.data.tasks import load_split
+from provenn.evaluation import mean_interval
 from provenn.figures.canvas import canvas, legend_below, series, styled
 from provenn.models.modules import Mlp
 from provenn.params.studies import Shuffling
-from provenn.studies.base import Row, Verdict, column, mean_interval, paired_interval, rows_where
+from provenn.studies.base import Row, Verdict, column, paired_interval, rows_where
 from provenn.studies.experiment import generator_for, sample
 from provenn.training import evaluate
 

@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional
 
+from provenn.evaluation import mean_interval
 from provenn.figures.canvas import GREY, canvas, legend_below, series, styled
 from provenn.params.studies import SoftmaxProbabilities
-from provenn.studies.base import Row, Verdict, column, mean_interval, rows_where
+from provenn.studies.base import Row, Verdict, column, rows_where
 from provenn.studies.experiment import generator_for
 from provenn.training import log_loss
 

@@ -18,10 +18,11 @@ from matplotlib.figure import Figure
 from torch import nn
 from torch.nn import functional
 
+from provenn.evaluation import mean_interval
 from provenn.figures.canvas import GREY, canvas, legend_below, series, styled
 from provenn.models.modules import Mlp
 from provenn.params.studies import VanishingGradients
-from provenn.studies.base import Row, Verdict, column, mean_interval, rows_where
+from provenn.studies.base import Row, Verdict, column, rows_where
 from provenn.studies.experiment import generator_for
 
 CLAIM = "The gradients of sigmoid and tanh vanish with depth; those of ReLU do not."

@@ -15,10 +15,11 @@ from matplotlib.ticker import LogLocator
 from torch import Tensor, nn
 
 from provenn.data.tasks import Split, load_split
+from provenn.evaluation import mean_interval
 from provenn.figures.canvas import GREY, canvas, legend_below, series, styled
 from provenn.models.modules import Mlp
 from provenn.params.studies import ZeroCentred
-from provenn.studies.base import Row, Verdict, column, mean_interval, paired_interval
+from provenn.studies.base import Row, Verdict, column, paired_interval
 from provenn.studies.experiment import generator_for, train
 from provenn.training import ClassifierOptions
 

@@ -9,7 +9,7 @@ from provenn.tracking.entry import StageEntry
 from provenn.tracking.origin import process_is_dead
 from provenn.tracking.records import find_record
 from provenn.tracking.store import EXPERIMENTS
-from provenn.tracking.writing import SUPERSEDED, RunWriter, log_test_results
+from provenn.tracking.writing import PARENT, SUPERSEDED, RunWriter, log_test_results
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -93,6 +93,15 @@ class StoredRuns:
         """Log test metrics on the run that stands for a training; return whether any was new."""
         run = self.current(entry)
         return run is not None and log_test_results(self.client, run, metrics, replace=newest)
+
+    def nest(self, child: StageEntry, parent: StageEntry) -> bool:
+        """Put the run that stands for a training below the one that judges it; return whether it was elsewhere."""
+        run, above = self.current(child), self.current(parent)
+        if run is None or above is None or run.data.tags.get(PARENT) == above.info.run_id:
+            return False
+        self.client.set_tag(run.info.run_id, PARENT, above.info.run_id)
+        run.data.tags[PARENT] = above.info.run_id
+        return True
 
     def _standing_for(self, entry: StageEntry) -> "list[Run]":
         outs = {f"dvc.out.{path}": digest for path, digest in entry.outs.items()}

@@ -10,7 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 # What decides a stage's result and is kept in git. What the pipeline itself rewrites is no difference of these.
-SOURCES = ("src", "stages", "params.yaml", "dvc.yaml", "requirements.lock")
+SHARED_SOURCES = ("src", "stages", "requirements.lock")
+OWN_SOURCES = ("params.yaml", "dvc.yaml")
 PATCH_LIMIT = 1_000_000  # characters
 PATCH_FILE = "provenance/changes.patch"
 _SECRETS = re.compile(
@@ -33,12 +34,26 @@ def git(*arguments: str, root: Path | str = ".", environment: dict[str, str] | N
     return finished.stdout.decode("utf-8", "surrogateescape") if finished.returncode == 0 else None
 
 
+def outer_project(root: Path | str) -> Path:
+    """Return the project whose code and store an experiment within it shares; any other project is its own."""
+    here = Path(root).resolve()
+    return next(
+        (folder for folder in here.parents if (folder / ".dvc").is_dir() and (folder / "stages").is_dir()), here
+    )
+
+
+def sources(root: Path | str) -> list[str]:
+    """Return the paths of the sources, relative to the project at `root`."""
+    shared = os.path.relpath(outer_project(root), Path(root).resolve())
+    return [*(os.path.normpath(f"{shared}/{name}") for name in SHARED_SOURCES), *OWN_SOURCES]
+
+
 def git_tags(root: Path | str = ".") -> dict[str, str]:
     """Return the commit that is checked out and whether code or parameters differ from it; empty outside git."""
     commit = (git("rev-parse", "HEAD", root=root) or "").strip()
     if not commit:
         return {}
-    changes = (git("status", "--porcelain", "--", *SOURCES, root=root) or "").strip()
+    changes = (git("status", "--porcelain", "--", *sources(root), root=root) or "").strip()
     tags = {"git.commit": commit, "git.dirty": str(bool(changes)).lower()}
     experiment = os.environ.get("DVC_EXP_NAME")
     return tags | ({"dvc.exp": experiment} if experiment else {})
@@ -52,10 +67,10 @@ def uncommitted_patch(root: Path | str = ".") -> tuple[str | None, str]:
     with tempfile.TemporaryDirectory() as folder:
         # An index of its own: the user's staged changes stay as they are.
         environment = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
-        present = [name for name in SOURCES if Path(root, name).exists()]
+        present = [name for name in sources(root) if Path(root, name).exists()]
         git("read-tree", "HEAD", root=root, environment=environment)
         git("add", "--all", "--", *present, root=root, environment=environment)
-        arguments = ("diff", "--cached", "--binary", "--no-color", "--no-ext-diff", "HEAD", "--", *SOURCES)
+        arguments = ("diff", "--cached", "--binary", "--no-color", "--no-ext-diff", "HEAD", "--", *sources(root))
         patch = git(*arguments, root=root, environment=environment)
     if patch is None:
         return None, "left out: git could not make it"

@@ -54,11 +54,13 @@ def parameters_of(entry: StageEntry) -> dict[str, str]:
 def tags_of(entry: StageEntry) -> dict[str, str]:
     """Return the tags by which a run, a lock entry and a file find each other, and what the run is about."""
     tags = {"dvc.stage": entry.name, "dvc.key": entry.key, "mlflow.source.type": "LOCAL"}
-    tags["mlflow.source.name"] = next((path for path in entry.deps if path.startswith("stages/")), entry.command)
-    tags |= {f"dvc.dep.{path}": value for path, value in entry.deps.items()}
+    # An experiment within the project reads ../../src/…, which MLflow refuses as a name.
+    deps = {path.removeprefix("../../"): value for path, value in entry.deps.items()}
+    tags["mlflow.source.name"] = next((path for path in deps if path.startswith("stages/")), entry.command)
+    tags |= {f"dvc.dep.{path}": value for path, value in deps.items()}
     tags |= {f"dvc.out.{path}": value for path, value in entry.outs.items()}
-    if "requirements.lock" in entry.deps:
-        tags["env.lock"] = entry.deps["requirements.lock"]
+    if "requirements.lock" in deps:
+        tags["env.lock"] = deps["requirements.lock"]
     data = {path: value for path, value in entry.deps.items() if path.startswith("data/")}
     if data:
         tags["data.digest"] = " ".join(data.values())
@@ -105,6 +107,13 @@ def artifacts_of(entry: StageEntry) -> list[Path]:
     return files
 
 
+def judged_models(entry: StageEntry) -> dict[str, str]:
+    """Return the model files that a stage judges over several seeds, with their digests; their runs stand below its."""
+    if entry.stage != "evaluate_seeds":
+        return {}
+    return {path: value for path, value in entry.deps.items() if path.startswith("models/")}
+
+
 def test_metrics_of(entry: StageEntry) -> dict[str, dict[str, float]]:
     """Return what an evaluation says of each model, by the model's name: its metrics of the test set."""
     found: dict[str, dict[str, float]] = {}
@@ -120,6 +129,9 @@ def description_of(entry: StageEntry) -> str:
     lines = [entry.description or entry.name, ""]
     metrics = metrics_of(entry)
     lines += [f"- **{name}** {value:.6g}" for name, value in metrics.items() if name.startswith("val/")]
+    if judged_models(entry):
+        low, high = metrics["test/accuracy_low"], metrics["test/accuracy_high"]
+        lines += [f"- **mean test accuracy** {metrics['test/accuracy']:.5f} [{low:.5f}, {high:.5f}]"]
     if verdict := _verdict_of(entry):
         lines += [f"**Claim:** {verdict['claim']}", "", f"**Verdict: {verdict['text']}.** {verdict['finding']}.", ""]
         lines += [f"- {verdict['effect']}: {verdict['value']:.4g} ({verdict['low']:.4g} to {verdict['high']:.4g})"]
@@ -147,7 +159,7 @@ def _verdict_of(entry: StageEntry) -> dict[str, Any]:
 
 def dataset_inputs(entry: StageEntry) -> list[tuple[str, str, str]]:
     """Return (path, digest, context) of every data set that the stage reads or writes; the digest is DVC's."""
-    context = "evaluation" if entry.stage in ("evaluate", "export_model") else "training"
+    context = "evaluation" if entry.stage in ("evaluate", "evaluate_seeds", "export_model") else "training"
     read = [(path, value, "test" if "test" in Path(path).parts else context) for path, value in entry.deps.items()]
     written = [(path, value, "output") for path, value in entry.outs.items()]
     return [dataset for dataset in read + written if Path(dataset[0]).parts[0] == "data"]

@@ -79,6 +79,7 @@ class Run:
         self._open.files(self.entry)
         self._open.register(self.entry)
         self._open.test_results(self.entry)
+        self._open.nest(self.entry)
         self._open.finish()
 
     def _fail(self, status: str, reason: str) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from provenn.files import UserError
+from provenn.tracking.origin import outer_project
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,7 +41,7 @@ def project_root() -> Path:
 
 def embedded_uri(root: Path) -> str:
     """Return the URI of the embedded store, absolute, so that it is the same store from every folder."""
-    return f"sqlite:///{root / 'mlruns' / 'mlflow.db'}"
+    return f"sqlite:///{outer_project(root) / 'mlruns' / 'mlflow.db'}"
 
 
 def tracking_uri(root: Path) -> str:
@@ -155,7 +156,8 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         # A database without a server would put artifacts under whatever folder the process is in.
-        local = None if client.tracking_uri.startswith("http") else project_root() / "mlruns" / "artifacts" / name
+        artifacts = outer_project(project_root()) / "mlruns" / "artifacts" / name
+        local = None if client.tracking_uri.startswith("http") else artifacts
         try:
             return str(client.create_experiment(name, None if local is None else str(local), EXPERIMENT_TAGS))
         except MlflowException:  # another process was faster

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 METRICS_A_CALL = 1000  # limits of MLflow
 TAGS_A_CALL = 100
 SUPERSEDED = "provenn.superseded"
+PARENT = "mlflow.parentRunId"
 
 
 class RunWriter:
@@ -88,6 +89,13 @@ class RunWriter:
             run = self._find(entry, f"tags.`{tag}` = '{digest(path)}'")
             if run and path.stem in results:
                 log_test_results(self.client, run, results[path.stem])
+
+    def nest(self, entry: StageEntry) -> None:
+        """Put the runs that made the models of several seeds below this one, which shows their mean."""
+        for path, value in projection.judged_models(entry).items():
+            run = self._find(entry, f"tags.`dvc.out.{path}` = '{value}'")
+            if run:
+                self.client.set_tag(run.info.run_id, PARENT, self.run_id)
 
     def register(self, entry: StageEntry, *, alias: bool = True) -> bool:
         """Register the exported model of the run, as champion if `alias`; return whether anything was new."""
