@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from harness import figures, interleaved, own_process, ratio, require_files, spread, table
 from provenn.determinism import require_precision
@@ -68,10 +67,11 @@ and the optimizer stay in float32. It is off by default. Two hidden layers, batc
 def accuracy_cost(cost: dict[str, Any]) -> str:
     """Return the paragraph on what bfloat16 costs."""
     float32, bfloat16 = (f"{100 * np.mean(cost[name]):.2f} %" for name in PRECISIONS)
-    difference, low, high = (f"{100 * cost[name]:+.3f}" for name in ("difference", "low", "high"))
+    difference, low, high = (f"{round(100 * cost[name], 3) + 0.0:+.3f}" for name in ("difference", "low", "high"))
+    epochs = "1 epoch" if cost["epochs"] == 1 else f"{cost['epochs']} epochs"
     finding = "a difference that these seeds do not show" if cost["low"] <= 0 <= cost["high"] else "a real difference"
     return f"""\
-What it costs: {"-".join(map(str, ACCURACY_SIZES))} was trained on {IMAGES:,} images for {cost["epochs"]} epochs from
+What it costs: {"-".join(map(str, ACCURACY_SIZES))} was trained on {IMAGES:,} images for {epochs} from
 {len(cost["float32"])} seeds in each precision. On validation {float32} are right in float32 and {bfloat16} in bfloat16:
 {difference} percentage points, with the 95 % interval (paired t) {low} to {high}; {finding}."""
 
@@ -96,6 +96,8 @@ def compare_accuracy(seeds: Sequence[int], epochs: int) -> dict[str, Any]:
                 accuracies[name].append(call(validation_accuracy, name, seed, epochs))
             latest = ", ".join(f"{name} {accuracies[name][-1]:.4f}" for name in PRECISIONS)
             print(f"  seed {seed}: {latest}", flush=True)
+    from scipy import stats  # takes a second, and the page needs none of it
+
     differences = np.subtract(accuracies["bfloat16"], accuracies["float32"])
     error = differences.std(ddof=1) / math.sqrt(len(differences))
     reach = float(stats.t.ppf(0.975, len(differences) - 1) * error)
