@@ -127,7 +127,8 @@ def measured_on(section: dict[str, Any]) -> str:
     if section["quick"]:
         lines.append("*A quick run, with fewer and shorter rounds.*")
     if section["load"] > BUSY:
-        lines.append(f"*The machine had other work (load {section['load']:.1f}): absolute numbers and shares of the peak are too low.*")
+        load = f"load {section['load']:.1f}"
+        lines.append(f"*The machine had other work ({load}): absolute numbers and shares of the peak are too low.*")
     return "\n".join(lines)
 
 
