@@ -36,6 +36,7 @@ def main(name: str, seed: int | None = None) -> None:
             dropout=settings.dropout,
             batch_norm=settings.batch_norm,
             input_dropout=settings.input_dropout,
+            noise=settings.noise,
         ).initialise(generator)
         augment = Augmenter(settings.augmentation, generator) if settings.augmentation else None
 

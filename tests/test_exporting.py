@@ -30,7 +30,8 @@ OPSET = 20
 def classifier(outputs=3):
     """Return a network with every kind of layer and with statistics that training has moved."""
     generator = torch.Generator().manual_seed(0)
-    network = Mlp(4, [8, 6], outputs, activation="gelu", dropout=0.3, batch_norm=True).initialise(generator)
+    options = {"dropout": 0.3, "batch_norm": True, "input_dropout": 0.1, "noise": 0.2}
+    network = Mlp(4, [8, 6], outputs, activation="gelu", **options).initialise(generator)
     network.train()
     with torch.random.fork_rng():
         torch.manual_seed(0)  # dropout draws from the global generator

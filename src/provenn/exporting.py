@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from provenn.files import UserError
-from provenn.models.modules import Mlp, Network
+from provenn.models.modules import GaussianNoise, Mlp, Network
 
 BATCH_SIZES = (1, 7, 256)
 
@@ -73,7 +73,7 @@ def fold_batch_norm(network: Mlp) -> nn.Sequential:
                 linear.weight.copy_(linear.weight.double() * scale[:, None])
                 linear.bias.copy_(bias)
             layers.append(linear)
-        elif not isinstance(layer, nn.Dropout):
+        elif not isinstance(layer, nn.Dropout | GaussianNoise):
             layers.append(layer)
     return nn.Sequential(*layers)
 

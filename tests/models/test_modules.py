@@ -14,6 +14,7 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from provenn.files import UserError, load_tensors, save_tensors
 from provenn.models.modules import (
     ACTIVATIONS,
+    GaussianNoise,
     LinearRegression,
     Mlp,
     Powers,
@@ -51,7 +52,8 @@ def regression(features=2, degree=3, seed=0):
 
 def trained_mlp():
     """Return a network with every kind of layer, whose running statistics are not the initial ones."""
-    network = Mlp(3, [8, 5], 4, activation="gelu", dropout=0.3, batch_norm=True).initialise(generator())
+    options = {"dropout": 0.3, "batch_norm": True, "input_dropout": 0.1, "noise": 0.2}
+    network = Mlp(3, [8, 5], 4, activation="gelu", **options).initialise(generator())
     torch.manual_seed(0)
     network.train()(torch.randn(64, 3) * 2 + 1)
     return network
@@ -151,7 +153,8 @@ def test_the_start_depends_on_the_generator_alone():
 
 def test_the_layers_of_a_hidden_layer_come_in_the_documented_order():
     kinds = [type(layer).__name__ for layer in trained_mlp().layers]
-    assert kinds == ["Linear", "BatchNorm1d", "GELU", "Dropout"] * 2 + ["Linear"]
+    hidden = ["Linear", "BatchNorm1d", "GaussianNoise", "GELU", "Dropout"]
+    assert kinds == ["Dropout", "GaussianNoise", *hidden, *hidden, "Linear"]
     assert [type(layer).__name__ for layer in Mlp(3, [], 1).layers] == ["Linear"]
 
 
@@ -165,7 +168,17 @@ def test_one_logit_and_two_logits_give_the_probabilities_of_the_textbook():
     np.testing.assert_allclose(predict(several, inputs), special.softmax(logits, axis=1), atol=1e-7)
 
 
-def test_predictions_leave_dropout_out_and_do_not_depend_on_the_other_rows():
+def test_noise_has_the_standard_deviation_asked_for_while_training_and_is_absent_afterwards():
+    layer, inputs = GaussianNoise(0.3), torch.full((200, 500), 2.0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        added = layer.train()(inputs) - inputs
+    assert added.std().item() == pytest.approx(0.3, rel=0.02)
+    assert added.mean().item() == pytest.approx(0, abs=0.01)
+    assert torch.equal(layer.eval()(inputs), inputs)
+
+
+def test_predictions_leave_dropout_and_noise_out_and_do_not_depend_on_the_other_rows():
     network = trained_mlp().train()
     inputs = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
     whole = predict(network, inputs)

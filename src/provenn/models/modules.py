@@ -75,13 +75,27 @@ class LinearRegression(nn.Module):
         return {"kind": "linear_regression", "features": features, "degree": self.powers.degree}
 
 
+class GaussianNoise(nn.Module):
+    """Adds Gaussian noise of a standard deviation, drawn from torch's global generator; in `eval` mode nothing."""
+
+    def __init__(self, deviation: float) -> None:
+        super().__init__()
+        self.deviation = deviation
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs + self.deviation * torch.randn_like(inputs) if self.training else inputs
+
+    def extra_repr(self) -> str:
+        return f"deviation={self.deviation}"
+
+
 class Mlp(nn.Module):
     """A multi-layer perceptron: (n, inputs) → logits (n, outputs); without hidden layers it is logistic regression.
 
     A hidden layer is Linear → BatchNorm (optional) → activation → Dropout (optional); the inputs may have a Dropout of
-    their own. One output is the logit of class
-    1 of two. Weights start as He et al. (2015) propose for ReLU and its kin, as Glorot & Bengio (2010) for sigmoid,
-    tanh and the last layer; biases at zero.
+    their own. `noise` is the standard deviation of Gaussian noise on the inputs and before each activation (the
+    baseline of Rasmus et al., 2015). One output is the logit of class 1 of two. Weights start as He et al. (2015)
+    propose for ReLU and its kin, as Glorot & Bengio (2010) for sigmoid, tanh and the last layer; biases at zero.
     """
 
     def __init__(
@@ -94,20 +108,25 @@ class Mlp(nn.Module):
         dropout: float = 0.0,
         batch_norm: bool = False,
         input_dropout: float = 0.0,
+        noise: float = 0.0,
     ) -> None:
         super().__init__()
-        self.options = {
+        self.options: dict[str, Any] = {
             "activation": activation,
             "dropout": dropout,
             "batch_norm": batch_norm,
             "input_dropout": input_dropout,
-        }
+        } | ({"noise": noise} if noise else {})
         self.sizes = [inputs, *hidden_sizes, outputs]
         layers: list[nn.Module] = [nn.Dropout(input_dropout)] if input_dropout else []
+        if noise:
+            layers.append(GaussianNoise(noise))
         for fan_in, fan_out in zip(self.sizes[:-2], self.sizes[1:-1], strict=True):
             layers.append(nn.Linear(fan_in, fan_out))
             if batch_norm:
                 layers.append(nn.BatchNorm1d(fan_out))
+            if noise:
+                layers.append(GaussianNoise(noise))
             layers.append(ACTIVATIONS[activation]())
             if dropout:
                 layers.append(nn.Dropout(dropout))
@@ -150,7 +169,7 @@ def build(architecture: dict[str, Any]) -> Network:
         raise ValueError(f"there is no network of the kind {architecture['kind']}")
     inputs, *hidden_sizes, outputs = architecture["sizes"]
     options = {name: architecture[name] for name in ("activation", "dropout", "batch_norm", "input_dropout")}
-    return Mlp(inputs, hidden_sizes, outputs, **options)
+    return Mlp(inputs, hidden_sizes, outputs, **options, noise=architecture.get("noise", 0.0))
 
 
 def save_network(path: Path | str, network: Network) -> None:
