@@ -1,7 +1,7 @@
-"""Run a stage script as it is and append to $PROVENN_TRACE where its seconds went: a JSON object a process.
+"""Run a stage script as it is and append to $PROVENN_TRACE, as a line of JSON, where the seconds of its process went.
 
-Every second counts once, for the innermost thing that the main thread was at: importing (by package), DVC's part and
-MLflow's part of `track`, or else the work: computing, drawing, reading and writing files. No product code knows this.
+Every second counts once, for the innermost thing that the main thread was at: importing a package, `track`, or else
+the work. CPU seconds are kept beside those of the clock: on a machine that has other work they say more.
 """
 
 import importlib._bootstrap as bootstrap
@@ -18,22 +18,24 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-DVC, MLFLOW, WORK = "dvc", "mlflow", "work"
+IMPORT, TRACKING, WORK = "import ", "tracking", "work"
+TRACKED = ("__init__", "epoch", "metrics", "finish", "fail", "close")
 
 
 class Clock:
-    """Seconds by what the main thread was at. What begins inside something else stops the clock of that."""
+    """Seconds and CPU seconds by what the main thread was at; what begins inside something else stops its clock."""
 
     def __init__(self) -> None:
-        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.seconds: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
         self._at = [WORK]
-        self._since = time.perf_counter()
+        self._since = time.perf_counter(), time.thread_time()
         self._thread = threading.get_ident()
 
     @contextmanager
     def at(self, what: str) -> Iterator[None]:
-        """Count the block for `what`."""
-        if threading.get_ident() != self._thread:
+        """Count the block for `what`; what a package imports counts for that package, whoever the package is."""
+        inside = what.startswith(IMPORT) and self._at[-1].startswith(IMPORT) and self._at[-1] != f"{IMPORT}provenn"
+        if inside or threading.get_ident() != self._thread:
             yield
             return
         self.stop()
@@ -46,58 +48,59 @@ class Clock:
 
     def stop(self) -> None:
         """Count the time until now."""
-        now = time.perf_counter()
-        self.seconds[self._at[-1]] += now - self._since
+        now = time.perf_counter(), time.thread_time()
+        counted = self.seconds[self._at[-1]]
+        counted[0] += now[0] - self._since[0]
+        counted[1] += now[1] - self._since[1]
         self._since = now
 
 
-CLOCK = Clock()
-
-
-def counted(function: Callable[..., Any], what: str) -> Callable[..., Any]:
-    """Return `function`, its time counted for `what`."""
-
-    def call(*arguments: Any, **keywords: Any) -> Any:
-        with CLOCK.at(what):
-            return function(*arguments, **keywords)
-
-    return call
-
-
-def count_tracking(run: ModuleType) -> None:
-    """Count what `track` does around the work."""
-    read_entry = run.read_entry
-
-    def read(name: str) -> Any:
-        with CLOCK.at(DVC):
-            entry, digest_outs = read_entry(name)
-        return entry, counted(digest_outs, DVC)
-
-    run.read_entry = read
-    for method in ("start", "epoch", "metrics", "finish", "fail"):
-        setattr(run.Run, method, counted(getattr(run.Run, method), MLFLOW))
-
-
 def main() -> None:
-    """Run the script that the arguments name, as `python SCRIPT ARGUMENTS` would."""
-    find_and_load = bootstrap._find_and_load
+    """Run the script that the arguments name, as `python SCRIPT ARGUMENTS` does."""
+    clock, find_and_load, leave, process = Clock(), bootstrap._find_and_load, os._exit, os.getpid()
 
     def load(name: str, import_: Any) -> ModuleType:
-        with CLOCK.at(f"import {name.partition('.')[0]}"):
+        with clock.at(f"{IMPORT}{name.partition('.')[0]}"):
             module = find_and_load(name, import_)
         if name == "provenn.tracking.run":
-            count_tracking(module)
+            for method in TRACKED:
+                setattr(module.Run, method, counted(getattr(module.Run, method)))
         return module
 
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            with clock.at(TRACKING):
+                return function(*arguments, **keywords)
+
+        return call
+
+    def leave_counted(code: int) -> None:
+        if os.getpid() == process:  # and not what it has forked
+            clock.stop()
+            write(clock)
+        leave(code)
+
     bootstrap._find_and_load = load
+    os._exit = leave_counted
     sys.argv = sys.argv[1:]
     sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
-    try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
-    finally:
-        CLOCK.stop()
-        with Path(os.environ["PROVENN_TRACE"]).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"stage": os.environ.get("DVC_STAGE", ""), "seconds": CLOCK.seconds}) + "\n")
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+def write(clock: Clock) -> None:
+    """Append the counts, with the time from the process's beginning until now."""
+    import psutil
+
+    process, seconds = psutil.Process(), {what: clock.seconds[what][0] for what in clock.seconds}
+    cpu = {what: clock.seconds[what][1] for what in clock.seconds}
+    line = {
+        "stage": os.environ["DVC_STAGE"],
+        "whole": time.time() - process.create_time(),
+        "seconds": seconds,
+        "cpu": cpu,
+    }
+    with Path(os.environ["PROVENN_TRACE"]).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 if __name__ == "__main__":

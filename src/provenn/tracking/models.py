@@ -35,7 +35,7 @@ def prepare(path: str | None) -> None:
 
         import_skops()
     elif suffix == ".onnx":
-        import mlflow.onnx
+        import mlflow.onnx  # noqa: F401
         import onnxruntime  # noqa: F401
 
 
