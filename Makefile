@@ -39,6 +39,8 @@ $(READY): pyproject.toml requirements.lock
 	@# DVC's own default is one folder for all users of the machine, which it unpickles from.
 	@mkdir -p .dvc/tmp/site_cache && chmod 700 .dvc/tmp/site_cache
 	@$(BIN)/dvc config --quiet --local core.site_cache_dir "$(CURDIR)/.dvc/tmp/site_cache"
+	@# Here, so that no stage has to wait for the migrations of MLflow's new store.
+	@$(BIN)/python -c "from provenn.tracking.store import *; create_store(project_root() / 'mlruns' / 'mlflow.db')"
 	@echo "$(CURDIR)" > $(READY)
 
 .PHONY: repro
@@ -56,10 +58,6 @@ check-repro: $(READY) ## Fail if `dvc repro` still has a stage to run
 .PHONY: check-studies
 check-studies: $(READY) ## Fail if docs/studies.md does not show the results of the studies
 	@$(BIN)/provenn studies --check
-
-.PHONY: bench-pipeline
-bench-pipeline: $(READY) ## Time the cold pipeline, serial against parallel (several minutes)
-	$(BIN)/python benchmarks/pipeline.py
 
 .PHONY: gate
 gate: $(READY) ## Fail if a metric is worse than the project promises

@@ -135,7 +135,7 @@ def report(result: Mapping[str, Any]) -> str:
     """Return the section of docs/performance.md."""
     cold, tracked = result["cold"], result["tracking"]
     parts, groups = _parts(cold["stages"]), _groups(cold["stages"])
-    between = cold["serial"] - sum(stage["whole"] for stage in cold["stages"])
+    between = cold["serial"] - sum(parts.values())
     overhead = [a - b for a, b in zip(tracked["with"]["values"], tracked["without"]["values"], strict=True)]
     goals = [
         target("cold `dvc repro` / its work", summarise([cold["serial"] / parts["work"]]), at_most=1.6),
@@ -172,7 +172,7 @@ def _parts(stages: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     for stage in stages:
         for what, seconds in stage["seconds"].items():
             parts["imports" if what.startswith("import ") else what] += seconds
-        parts["starting Python"] += stage["whole"] - sum(stage["seconds"].values())
+        parts["starting Python"] += stage["start"]
     return parts
 
 
@@ -181,8 +181,7 @@ def _groups(stages: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     for stage in stages:
         found[stage["stage"].partition("@")[0]].append(stage)
     return [
-        [f"`{name}`", str(len(group)), f"{sum(stage['whole'] for stage in group):.1f}"]
-        + [f"{seconds:.1f}" for seconds in _parts(group).values()]
+        [f"`{name}`", str(len(group)), *(f"{s:.1f}" for s in (sum(_parts(group).values()), *_parts(group).values()))]
         for name, group in found.items()
     ]
 

@@ -13,6 +13,7 @@ from toys import BEHIND, Server, Toy
 
 pytestmark = pytest.mark.slow
 LONGEST_S = 5.0
+IMPORTS_S = 5.0  # of MLflow, for which a stage waits that has no work of its own
 # Children of a test run do not hide a mistake in tracking; these tests want to see what users see.
 LENIENT = {"PROVENN_STRICT_TRACKING": ""}
 
@@ -54,7 +55,7 @@ def assert_finished_behind(process: Any) -> None:
     assert "provenn sync" in err
     tracked = re.search(r"tracked for ([\d.]+) s", out)
     assert tracked, out
-    assert float(tracked[1]) <= LONGEST_S
+    assert float(tracked[1]) <= LONGEST_S + IMPORTS_S
 
 
 def test_a_server_that_is_down_at_the_start_costs_a_warning_and_sync_makes_the_run_later(
