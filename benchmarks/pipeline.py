@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from harness import ROOT, figures, interleaved, ratio, summarise, table, target, targets_table
+from matplotlib.axes import Axes
 from ruamel.yaml import YAML
 
+from provenn.figures.canvas import BLUE, GREY
 from provenn.pipeline.runner import available_cores
 
 PYTHON = [sys.executable, "-P"]
@@ -134,8 +136,7 @@ class Clone:
 def report(result: Mapping[str, Any]) -> str:
     """Return the section of docs/performance.md."""
     cold, tracked = result["cold"], result["tracking"]
-    parts, groups = _parts(cold["stages"]), _groups(cold["stages"])
-    between = cold["serial"] - sum(parts.values())
+    parts, groups = _shares(cold), _groups(cold["stages"])
     overhead = [a - b for a, b in zip(tracked["with"]["values"], tracked["without"]["values"], strict=True)]
     goals = [
         target("cold `dvc repro` / its work", summarise([cold["serial"] / parts["work"]]), at_most=1.6),
@@ -144,7 +145,7 @@ def report(result: Mapping[str, Any]) -> str:
         target("one parameter of an MLP changed: seconds of `dvc repro` above the fit", result["change"], at_most=8),
         target("seconds of a training stage with MLflow above those without", summarise(overhead), at_most=2.5),
     ]  # fmt: skip
-    shares = [*parts.items(), ("DVC, between the stages", between)]
+    shares = [[name, figures(s), f"{100 * s / cold['serial']:.0f} %"] for name, s in parts.items()]
     same = "the same, byte for byte" if not cold["different"] else f"different: {', '.join(cold['different'])}"
     cpu = {"all": cold["serial_cpu"], "work": sum(stage["cpu"]["work"] for stage in cold["stages"])}
     return f"""\
@@ -158,12 +159,29 @@ its evaluation and export depend.
 
 Where a cold `dvc repro` of {len(cold["stages"])} stages spends its {figures(cold["serial"])} s:
 
-{table(["", "seconds", "share"], [[name, figures(s), f"{s / cold['serial']:.0%}"] for name, s in shares])}
+{table(["", "seconds", "share"], shares)}
 
 The seconds of the stages, by the script that they run:
 
 {table(["stage", "times", "all", "start", "imports", "tracking", "work"], groups)}
 """
+
+
+def draw(result: Mapping[str, Any], axes: Axes) -> None:
+    """Draw what a cold `dvc repro` spends its time on, as bars."""
+    parts = _shares(result["cold"])
+    axes.barh(list(parts), list(parts.values()), color=[*[GREY] * (len(parts) - 1), BLUE])
+    for place, seconds in enumerate(parts.values()):
+        axes.text(seconds, place, f" {seconds:.0f}", va="center")
+    axes.set_xlim(0, 1.15 * max(parts.values()))
+    axes.grid(visible=False, axis="y")
+    axes.set(title="A cold pipeline", xlabel="seconds")
+
+
+def _shares(cold: Mapping[str, Any]) -> dict[str, float]:
+    """Return the seconds of a cold `dvc repro` by what they went to, the work last."""
+    parts = _parts(cold["stages"])
+    return {"DVC": cold["serial"] - sum(parts.values())} | parts
 
 
 def _parts(stages: Sequence[Mapping[str, Any]]) -> dict[str, float]:
