@@ -21,7 +21,11 @@ EXAMPLE_ROWS = 3  # at least two: a single row would freeze the exported batch d
 
 def prepare(path: str | None) -> None:
     """Import what logging this model file is going to need, while there is nothing else to do."""
-    suffix = Path(path or "").suffix
+    if path is None:
+        return
+    import mlflow.pyfunc
+
+    suffix = Path(path).suffix
     if suffix == ".safetensors":
         import mlflow.pytorch
         import torch

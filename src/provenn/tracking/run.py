@@ -57,8 +57,10 @@ class Run:
 
     def close(self) -> None:
         """Wait until the process that writes the run has ended."""
-        self._tell(None)
-        self._connection.close()
+        try:
+            self._tell(None)
+        finally:
+            self._connection.close()
         self._recorder.join()
 
     def _tell(self, *message: Any) -> None:
