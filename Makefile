@@ -39,6 +39,8 @@ $(READY): pyproject.toml requirements.lock
 	@# DVC's own default is one folder for all users of the machine, which it unpickles from.
 	@mkdir -p .dvc/tmp/site_cache && chmod 700 .dvc/tmp/site_cache
 	@$(BIN)/dvc config --quiet --local core.site_cache_dir "$(CURDIR)/.dvc/tmp/site_cache"
+	@# Here, so that no stage has to wait for the migrations of MLflow's new store.
+	@$(BIN)/python -c "from provenn.tracking.store import *; create_store(project_root() / 'mlruns' / 'mlflow.db')"
 	@echo "$(CURDIR)" > $(READY)
 
 .PHONY: repro

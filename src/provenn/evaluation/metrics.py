@@ -178,13 +178,14 @@ def wilson(right: int, rows: int, confidence: float) -> Interval:
 
 def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
     """Return the mean of independent values (n,) with Student's t interval; one value, or equal ones, three times."""
-    from scipy.stats import t
+    # The quantile of scipy.stats, without the half second that importing that takes.
+    from scipy.special import stdtrit
 
     sample = np.asarray(values, dtype=np.float64)
     mean = float(sample.mean())
     if len(sample) < 2 or np.ptp(sample) == 0:
         return Interval(mean, mean, mean)
-    margin = float(t.ppf((1 + confidence) / 2, len(sample) - 1) * sample.std(ddof=1) / np.sqrt(len(sample)))
+    margin = float(stdtrit(len(sample) - 1, (1 + confidence) / 2) * sample.std(ddof=1) / np.sqrt(len(sample)))
     return Interval(mean, mean - margin, mean + margin)
 
 

@@ -6,12 +6,12 @@ time of day into its files; `save_estimator` replaces both, so that equal models
 
 import io
 import json
-import sys
 import warnings
 import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -38,7 +38,21 @@ DAMAGED = (
     zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError,
     LookupError, ValueError, TypeError, AttributeError,
 )  # fmt: skip
-TRUSTED_TYPES = ["sklearn.tree._tree.Tree", "sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]
+# All that the models of this project consist of.
+TRUSTED_TYPES = [
+    "sklearn.dummy.DummyClassifier",
+    "sklearn.dummy.DummyRegressor",
+    "sklearn.ensemble._forest.RandomForestClassifier",
+    "sklearn.linear_model._base.LinearRegression",
+    "sklearn.linear_model._logistic.LogisticRegression",
+    "sklearn.neural_network._multilayer_perceptron.MLPClassifier",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.pipeline.Pipeline",
+    "sklearn.preprocessing._label.LabelBinarizer",
+    "sklearn.preprocessing._polynomial.PolynomialFeatures",
+    "sklearn.tree._classes.DecisionTreeClassifier",
+    "sklearn.tree._tree.Tree",
+]
 
 
 def build_estimator(settings: Baseline) -> BaseEstimator:
@@ -99,12 +113,12 @@ def predict(estimator: Any, inputs: np.ndarray) -> np.ndarray:
 
 def save_estimator(path: Path | str, estimator: BaseEstimator) -> None:
     """Write a fitted estimator as a compressed skops file with reproducible bytes."""
-    write_bytes(path, _normalise(_import_skops().dumps(estimator)))
+    write_bytes(path, _normalise(import_skops().dumps(estimator)))
 
 
 def load_estimator(path: Path | str) -> Any:
     """Return the estimator of a skops file; raise UserError for a damaged file or a type that is not trusted."""
-    skops = _import_skops()
+    skops = import_skops()
     if not Path(path).is_file():
         raise missing_file(path)
     try:
@@ -115,17 +129,12 @@ def load_estimator(path: Path | str) -> Any:
         raise UserError(f"{path} is damaged ({error}): restore it with `dvc repro`.") from None
 
 
-def _import_skops() -> Any:
-    # skops imports every module of scikit-learn, one of which imports torch where it is installed: a second lost.
-    absent = "torch" not in sys.modules
-    if absent:
-        sys.modules["torch"] = None  # type: ignore[assignment]
-    try:
+def import_skops() -> Any:
+    """Return the module `skops.io`."""
+    # It would import every module of scikit-learn, and with one of them torch, to trust all estimators there are.
+    with patch("sklearn.utils.all_estimators", return_value=[]):
         import skops.io
         import skops.io.exceptions
-    finally:
-        if absent:
-            del sys.modules["torch"]
     return skops.io
 
 

@@ -21,7 +21,7 @@ from provenn.pipeline.locks import only_one
 from provenn.pipeline.processes import Outcome, StageProcess, stop
 from provenn.pipeline.report import UP_TO_DATE, Report, summarise
 from provenn.tracking.pipeline_run import PipelineRun
-from provenn.tracking.run import PARENT_RUN
+from provenn.tracking.recorder import PARENT_RUN
 
 FOLDER = Path(".dvc/tmp/provenn")  # logs and durations, below the repository's root
 UNTRACKED = {"check_params"}  # opens no run, so it need not wait for the pipeline's

@@ -76,10 +76,8 @@ class StoredRuns:
         writer = RunWriter.create(self.client, entry, tags | {RESTORED: "true"}, record.started if record else None)
         if patch:
             writer.patch(patch)
-        if record:
-            writer.metrics(record.metrics)
         writer.history(entry)
-        writer.files(entry)
+        writer.files(entry, record.metrics if record else {})
         writer.finish(ended=record.ended if record else None)
         run = self.client.get_run(writer.run_id)
         self._add(run)

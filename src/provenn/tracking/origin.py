@@ -98,11 +98,12 @@ def numeric_platform() -> str:
     return f"{machine} {instruction_set}; {', '.join(blas)}; threads {threads}; torch {version('torch')}"
 
 
-def process_tag() -> str:
-    """Return what names this process for good: host, process id, and the second at which it began."""
+def process_tag(process: int | None = None) -> str:
+    """Return what names a process, this one by default, for good: host, number, and the second at which it began."""
     import psutil
 
-    return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.0f}"
+    found = psutil.Process(process)
+    return f"{socket.gethostname()} {found.pid} {found.create_time():.0f}"
 
 
 def process_is_dead(tag: str) -> bool:

@@ -1,9 +1,11 @@
 """What every stage script does around its story: arguments, one-sentence errors, exit codes, progress."""
 
+import atexit
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
@@ -16,12 +18,25 @@ def run_script(main: Callable[..., Any]) -> None:
     app.command()(main)
     try:
         app()
+    except SystemExit as left:
+        code = left.code
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        code = 1
     except KeyboardInterrupt as error:
         print(f"error: stopped, {error or 'interrupted'}.", file=sys.stderr)
-        sys.exit(130)
+        code = 130
+    _leave(code)
+
+
+def _leave(code: str | int | None) -> NoReturn:
+    """Exit without taking apart, module by module, what the operating system is about to free anyway."""
+    if isinstance(code, str):
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)
 
 
 def section(sections: Mapping[str, Any], name: str, path: str) -> Any:

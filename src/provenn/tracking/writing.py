@@ -31,13 +31,13 @@ class RunWriter:
 
     @classmethod
     def create(
-        cls, client: "MlflowClient", entry: StageEntry, tags: Mapping[str, str], started: int | None = None
+        cls, client: "MlflowClient", entry: StageEntry, tags: dict[str, str], started: int | None = None
     ) -> "RunWriter":
         """Open a run with all that is known before the work: tags, parameters, data sets read. `started` is in ms."""
         experiment = experiment_id(client, projection.experiment_of(entry))
-        run = client.create_run(experiment, start_time=started, run_name=projection.run_name(entry))
+        everything = {name: value[: projection.TAG_LIMIT] for name, value in (projection.tags_of(entry) | tags).items()}
+        run = client.create_run(experiment, started, everything, run_name=projection.run_name(entry))
         writer = cls(client, run.info.run_id)
-        writer.tags(projection.tags_of(entry) | dict(tags))
         writer.parameters(projection.parameters_of(entry))
         return writer
 
@@ -59,21 +59,30 @@ class RunWriter:
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Log numbers of one step, in one call."""
-        self._metrics(_packed(values, step))
+        self.points(packed(values, step))
+
+    def points(self, points: "list[Metric]") -> None:
+        """Log numbers of any steps, in as few calls as MLflow allows."""
+        for first in range(0, len(points), METRICS_A_CALL):
+            self.client.log_batch(self.run_id, metrics=points[first : first + METRICS_A_CALL])
 
     def history(self, entry: StageEntry) -> None:
-        """Log the stage's history, a step an epoch, in as few calls as MLflow allows."""
-        self._metrics(
-            [metric for record in projection.history_of(entry) for metric in _packed(record, int(record["epoch"]))]
+        """Log the stage's history, a step an epoch."""
+        self.points(
+            [point for record in projection.history_of(entry) for point in packed(record, int(record["epoch"]))]
         )
 
-    def files(self, entry: StageEntry) -> None:
-        """Show what the stage's outputs hold beyond the history: model, numbers, data sets, figures, description."""
+    def files(self, entry: StageEntry, own: Mapping[str, float]) -> None:
+        """Show what the stage's outputs hold beyond the history: model, numbers, data sets, figures, description.
+
+        `own` are the run's own numbers, such as durations, which no output holds.
+        """
         self.tags(projection.tags_of(entry) | {"mlflow.note.content": projection.description_of(entry)})
         model_id = self._model(entry)
         step, values = projection.kept_metrics_of(entry)
         # A moment later than the history: of one step, MLflow's table shows the latest.
-        self._metrics(_packed(values, step, later=1, model_id=model_id))
+        later = now() + 1
+        self.points(packed(values, step, later, model_id) + packed(own, 0, later, model_id))
         self._datasets(entry)
         for path in projection.artifacts_of(entry):
             self.client.log_artifact(self.run_id, str(path), "figures" if path.suffix == ".png" else None)
@@ -119,7 +128,7 @@ class RunWriter:
         path, task = projection.model_path(entry), projection.task_of(entry)
         if path is None or task is None:
             return None
-        return log_model_file(entry, path, task, self.run_id)
+        return log_model_file(self.client, entry, path, task, self.run_id)
 
     def _find(self, entry: StageEntry, condition: str) -> "Run | None":
         runs = self.client.search_runs(
@@ -142,10 +151,6 @@ class RunWriter:
         if inputs:
             self.client.log_inputs(self.run_id, inputs)
 
-    def _metrics(self, packed: "list[Metric]") -> None:
-        for first in range(0, len(packed), METRICS_A_CALL):
-            self.client.log_batch(self.run_id, metrics=packed[first : first + METRICS_A_CALL])
-
 
 def log_test_results(client: "MlflowClient", run: "Run", metrics: Mapping[str, float], *, replace: bool = True) -> bool:
     """Log a model's test metrics on the run that made it and on its logged model; return whether anything was new.
@@ -160,7 +165,7 @@ def log_test_results(client: "MlflowClient", run: "Run", metrics: Mapping[str, f
         return False
     outputs = run.outputs.model_outputs if run.outputs else []
     writer = RunWriter(client, run.info.run_id)
-    writer._metrics(_packed(new, 0, model_id=outputs[0].model_id if outputs else None))
+    writer.points(packed(new, 0, model_id=outputs[0].model_id if outputs else None))
     note = run.data.tags.get("mlflow.note.content", "")
     note = projection.with_test_result(note, metrics)
     writer.tags({"mlflow.note.content": note})
@@ -170,10 +175,18 @@ def log_test_results(client: "MlflowClient", run: "Run", metrics: Mapping[str, f
     return True
 
 
-def _packed(values: Mapping[str, float], step: int, *, later: int = 0, model_id: str | None = None) -> "list[Metric]":
+def packed(
+    values: Mapping[str, float], step: int, at: int | None = None, model_id: str | None = None
+) -> "list[Metric]":
+    """Return numbers as MLflow takes them, of the moment `at` (ms since 1970), or else of now."""
     from mlflow.entities import Metric
 
-    now = int(time.time() * 1000) + later
+    at = at or now()
     return [
-        Metric(name, float(value), now, step, model_id=model_id) for name, value in values.items() if name != "epoch"
+        Metric(name, float(value), at, step, model_id=model_id) for name, value in values.items() if name != "epoch"
     ]
+
+
+def now() -> int:
+    """Return the time in ms since 1970."""
+    return int(time.time() * 1000)

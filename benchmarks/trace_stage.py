@@ -1,0 +1,100 @@
+"""Run a stage script as it is and append to $PROVENN_TRACE, as a line of JSON, where the seconds of its process went.
+
+Every second counts once, for the innermost thing that the main thread was at: importing a package, `track`, or else
+the work. CPU seconds are kept beside those of the clock: on a machine that has other work they say more.
+"""
+
+import importlib._bootstrap as bootstrap
+import json
+import os
+import runpy
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+IMPORT, TRACKING, WORK = "import ", "tracking", "work"
+TRACKED = ("__init__", "epoch", "metrics", "finish", "fail", "close")
+
+
+class Clock:
+    """Seconds and CPU seconds by what the main thread was at; what begins inside something else stops its clock."""
+
+    def __init__(self) -> None:
+        self.start = time.process_time()
+        self.seconds: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        self._at = [WORK]
+        self._since = time.perf_counter(), time.thread_time()
+        self._thread = threading.get_ident()
+
+    @contextmanager
+    def at(self, what: str) -> Iterator[None]:
+        """Count the block for `what`; what a package imports counts for that package, whoever the package is."""
+        inside = what.startswith(IMPORT) and self._at[-1].startswith(IMPORT) and self._at[-1] != f"{IMPORT}provenn"
+        if inside or threading.get_ident() != self._thread:
+            yield
+            return
+        self.stop()
+        self._at.append(what)
+        try:
+            yield
+        finally:
+            self.stop()
+            self._at.pop()
+
+    def stop(self) -> None:
+        """Count the time until now."""
+        now = time.perf_counter(), time.thread_time()
+        counted = self.seconds[self._at[-1]]
+        counted[0] += now[0] - self._since[0]
+        counted[1] += now[1] - self._since[1]
+        self._since = now
+
+
+def main() -> None:
+    """Run the script that the arguments name, as `python SCRIPT ARGUMENTS` does."""
+    clock, find_and_load, leave, process = Clock(), bootstrap._find_and_load, os._exit, os.getpid()
+
+    def load(name: str, import_: Any) -> ModuleType:
+        with clock.at(f"{IMPORT}{name.partition('.')[0]}"):
+            module = find_and_load(name, import_)
+        if name == "provenn.tracking.run":
+            for method in TRACKED:
+                setattr(module.Run, method, counted(getattr(module.Run, method)))
+        return module
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            with clock.at(TRACKING):
+                return function(*arguments, **keywords)
+
+        return call
+
+    def leave_counted(code: int) -> None:
+        if os.getpid() == process:  # and not what it has forked
+            clock.stop()
+            write(clock)
+        leave(code)
+
+    bootstrap._find_and_load = load
+    os._exit = leave_counted
+    sys.argv = sys.argv[1:]
+    sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+def write(clock: Clock) -> None:
+    """Append the counts. What the process did before its clock ran, Python's own start, is known as CPU seconds."""
+    seconds, cpu = ({what: pair[index] for what, pair in clock.seconds.items()} for index in (0, 1))
+    line = {"stage": os.environ["DVC_STAGE"], "start": clock.start, "seconds": seconds, "cpu": cpu}
+    with Path(os.environ["PROVENN_TRACE"]).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+if __name__ == "__main__":
+    main()
