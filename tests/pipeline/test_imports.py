@@ -31,6 +31,7 @@ NEEDED = {
     "train_mlp": {"matplotlib", "torch"},
     "train_baseline": {"pandas", "scipy", "sklearn"},
     "evaluate": {"matplotlib"},
+    "evaluate_seeds": {"matplotlib", "torch"},
     "export_model": {"onnx", "torch"},
     "study": {"matplotlib", "torch"},
 }

@@ -131,7 +131,7 @@ def _project(
             with _with_files(entry, contents) as (found, lost):
                 if not lost:
                     report.test_results += _add_test_results(found, lock, runs, newest=commit is None)
-            if commit is None:
+            if commit is None and projection.judged_models(entry):
                 report.nested += [
                     training.name for training in _judged(entry, lock).values() if runs.nest(training, entry)
                 ]
