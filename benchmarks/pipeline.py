@@ -72,9 +72,10 @@ def report(result: Mapping[str, Any]) -> str:
 
 Work is what is left of a stage's time without starting Python, importing packages and waiting for MLflow: computing,
 drawing, reading and writing files. In CPU seconds, all processes together, the cold run took {figures(cpu["all"])} and
-its work {figures(cpu["work"])}. `provenn repro --jobs {cold["jobs"]}` took {figures(cold["parallel"] / cold["serial"])}
-of the time of `dvc repro`; the results are {same}. The changed parameter is the learning rate of `moons_mlp`, on which
-its evaluation and export depend.
+its work {figures(cpu["work"])}. `provenn repro --jobs {cold["jobs"]}` took {figures(cold["parallel"])} s,
+{figures(cold["parallel"] / cold["serial"])} of the time of `dvc repro`; the results are {same}.
+The changed parameter is the learning rate of `moons_mlp`, on which its evaluation and export depend: three processes,
+each with its imports, and DVC's reading and writing of the lock.
 
 Where a cold `dvc repro` of {len(cold["stages"])} stages spends its {figures(cold["serial"])} s:
 

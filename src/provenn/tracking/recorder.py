@@ -30,8 +30,8 @@ STRICT = "PROVENN_STRICT_TRACKING"  # tests set it: a mistake in tracking then f
 def serve(stage: str, process: int, began: int, connection: Connection, other_end: Connection) -> None:
     """Write the run of `stage`, whose process has the number `process` and began at `began` (ms since 1970).
 
-    Does what the messages of `connection` say, (method, argument, …), until None; a stage that ends without that word
-    was killed.
+    Does what the messages of `connection` say, (method, argument, …), until an empty one; a stage that ends without
+    that word was killed.
     """
     other_end.close()  # forked: as long as it is open here, the stage's end would go unnoticed
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -44,7 +44,7 @@ def serve(stage: str, process: int, began: int, connection: Connection, other_en
             connection.send(str(error))
             return
         recorder.begin()
-        while (message := _next(connection)) is not None:
+        while message := _next(connection):
             method, *arguments = message
             getattr(recorder, method)(*arguments)
             if method == "finish":
@@ -171,9 +171,9 @@ def warn(reason: str) -> None:
     )
 
 
-def _next(connection: Connection) -> tuple[Any, ...] | None:
+def _next(connection: Connection) -> tuple[Any, ...]:
     try:
-        message: tuple[Any, ...] | None = connection.recv()
+        message: tuple[Any, ...] = connection.recv()
     except (EOFError, OSError):
-        return None
+        return ()
     return message

@@ -58,14 +58,14 @@ class Run:
     def close(self) -> None:
         """Wait until the process that writes the run has ended."""
         try:
-            self._tell(None)
+            self._tell()
         finally:
             self._connection.close()
         self._recorder.join()
 
     def _tell(self, *message: Any) -> None:
         with suppress(OSError):  # its end is noticed, and told, when the stage is finished
-            self._connection.send(message if message != (None,) else None)
+            self._connection.send(message)
 
 
 @contextmanager
