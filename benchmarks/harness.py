@@ -110,9 +110,12 @@ def require_files(*paths: str) -> None:
 
 def machine() -> dict[str, Any]:
     """Return what the numbers depend on: processor, cores that this process may use, memory in GiB, and versions."""
+    import numpy  # noqa: F401  (loads its BLAS, which scikit-learn computes with)
     import psutil
     import torch
+    from threadpoolctl import threadpool_info
 
+    blas = next((pool for pool in threadpool_info() if pool["user_api"] == "blas"), {})
     return {
         "processor": _processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
@@ -120,6 +123,7 @@ def machine() -> dict[str, Any]:
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "python": platform.python_version(),
         "torch": importlib.metadata.version("torch"),
+        "blas": f"{blas.get('internal_api', 'BLAS')} {blas.get('architecture', 'unknown')}",
     }
 
 

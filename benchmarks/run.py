@@ -122,7 +122,8 @@ def measured_on(section: dict[str, Any]) -> str:
     it = section["machine"]
     lines = [
         f"*Measured on {it['processor']} ({it['instructions']}), {it['cores']} core{'s' if it['cores'] > 1 else ''}, "
-        f"{it['memory_gib']:.0f} GiB of memory; Python {it['python']}, torch {it['torch']}.*"
+        f"{it['memory_gib']:.0f} GiB of memory; Python {it['python']}, torch {it['torch']}"
+        f"{', numpy with ' + it['blas'] if 'blas' in it else ''}.*"
     ]
     if section["quick"]:
         lines.append("*A quick run, with fewer and shorter rounds.*")
