@@ -65,7 +65,7 @@ def report(result: dict[str, Any]) -> str:
     """Return the section of docs/performance.md."""
     speeds = result["speeds"]
     loops = {
-        "provenn": "`provenn.training.fit_classifier`",
+        "provenn": "`notes.networks.training.fit_classifier`",
         "scikit-learn": "scikit-learn's `MLPClassifier`",
         "textbook": "the textbook loop",
     }
@@ -111,7 +111,7 @@ def train_scikit_learn(epochs: int, images: int) -> float:
     """Train the same network with scikit-learn, without regularisation or early stopping, and return images/s."""
     from sklearn.neural_network import MLPClassifier
 
-    from provenn.models.baselines import fit
+    from notes.baselines import fit
 
     data = training_set(images)
     estimator = MLPClassifier(

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from provenn.files import UserError
+from notes.files import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness import ROOT, figures, interleaved, own_process, ratio, require_files, spread, table
-from provenn.files import UserError
+from notes.files import UserError
 
 BATCH_SIZES = (1, 256, 10_000)
 RUNTIMES = {"ONNX Runtime": "onnx", "torch": "torch", "scikit-learn": "scikit_learn"}
@@ -79,8 +79,8 @@ def images_per_second(runtime: str, size: int, seconds: float) -> float:
 
 def compare() -> dict[str, Any]:
     """Return how far apart the outputs of the export and of its source are, at several batch sizes."""
-    from provenn.exporting import compare_with_source
-    from provenn.models.modules import load_network
+    from notes.exporting import compare_with_source
+    from notes.networks.modules import load_network
 
     parity = compare_with_source(load_network(ROOT / NETWORK), (ROOT / EXPORTED).read_bytes(), training_images())
     return dict(vars(parity))
@@ -89,7 +89,7 @@ def compare() -> dict[str, Any]:
 @cache
 def training_images() -> np.ndarray:
     """Return as many training images as the largest batch has; the test set stays sealed."""
-    from provenn.data.tasks import load_inputs
+    from notes.data.tasks import load_inputs
 
     return load_inputs("mnist", "train", ROOT)[: max(BATCH_SIZES)]
 
@@ -98,11 +98,11 @@ def training_images() -> np.ndarray:
 def predictor(runtime: str) -> Any:
     """Return the function that maps images (n, 784) to outputs (n, 10) in one of RUNTIMES' values."""
     if runtime == "onnx":
-        from provenn.exporting import open_session, run_onnx
+        from notes.exporting import open_session, run_onnx
 
         return partial(run_onnx, open_session((ROOT / EXPORTED).read_bytes()))
     if runtime == "scikit_learn":
-        from provenn.models.baselines import load_estimator
+        from notes.baselines import load_estimator
 
         return load_estimator(ROOT / ESTIMATOR).predict_proba
     return torch_predictor(ROOT / NETWORK)
@@ -112,8 +112,8 @@ def torch_predictor(path: Path) -> Any:
     """Return the same for a network of this project, in torch."""
     import torch
 
-    from provenn.determinism import make_deterministic
-    from provenn.models.modules import load_network
+    from notes.networks.determinism import make_deterministic
+    from notes.networks.modules import load_network
 
     make_deterministic(7)
     network = load_network(path)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from clone import DVC, PYTHON, Clone
 from harness import figures, interleaved, ratio, summarise, table, target, targets_table
-from provenn.figures.canvas import BLUE, GREY
+from notes.figures.canvas import BLUE, GREY
 from provenn.pipeline.runner import available_cores
 
 PROVENN = [*PYTHON, "-c", "from provenn.cli import main; main()"]

@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from provenn.figures.canvas import BLUE, GREEN, GREY, ORANGE, PALE, SKY, STYLE, canvas, styled
-from provenn.files import atomic_path
+from notes.figures.canvas import BLUE, GREEN, GREY, ORANGE, PALE, SKY, STYLE, canvas, styled
+from notes.files import atomic_path
 
 Measurement = Mapping[str, Any]
 LOOPS = {"provenn": "provenn", "scikit-learn": "scikit-learn", "textbook": "textbook\nDataLoader"}

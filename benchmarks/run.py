@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import ROOT, machine
-from provenn.files import UserError, read_json, write_bytes, write_json
+from notes.files import UserError, read_json, write_bytes, write_json
 
 SECTIONS = {
     "engine": "Training engine",

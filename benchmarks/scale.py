@@ -24,10 +24,10 @@ from harness import (
     target,
     targets_table,
 )
-from provenn.data.memory_mapped import IMAGES, LABELS, MemoryMappedImages, make_augmented_set
-from provenn.data.mnist import read_idx
-from provenn.data.tasks import Split
-from provenn.files import UserError
+from notes.data.memory_mapped import IMAGES, LABELS, MemoryMappedImages, make_augmented_set
+from notes.sources.mnist import read_idx
+from notes.data.tasks import Split
+from notes.files import UserError
 from workload import train
 
 SIZES, QUICK_SIZES, LARGE = (60_000, 600_000), (60_000, 120_000), 6_000_000
@@ -78,7 +78,7 @@ def report(result: dict[str, Any]) -> str:
     return f"""\
 {"-".join(map(str, NETWORK))} in batches of {BATCH_SIZE}, one epoch, each set in a process of its own. In memory are
 MNIST's 60,000 training images as float32; on disk are those and distortions of them as bytes, made once by
-`provenn.data.memory_mapped` in `{FOLDER}` and read in shuffled blocks of 1000. *From disk* means that the operating
+`notes.data.memory_mapped` in `{FOLDER}` and read in shuffled blocks of 1000. *From disk* means that the operating
 system had none of the file in its cache when the epoch began; otherwise it may have had all.
 
 {table(["images", "images/s (lowest to highest round)", "peak memory"], rows)}

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from harness import ROOT
-from provenn.data.tasks import Split, load_split
-from provenn.determinism import make_deterministic
-from provenn.models.modules import Mlp
-from provenn.training import ClassifierOptions, Samples, fit_classifier
+from notes.data.tasks import Split, load_split
+from notes.networks.determinism import make_deterministic
+from notes.networks.modules import Mlp
+from notes.networks.training import ClassifierOptions, Samples, fit_classifier
 
 IMAGES = 55_000
 LEARNING_RATE = 0.001

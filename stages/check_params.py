@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from provenn.files import UserError, write_bytes
-from provenn.params import load_network_params
-from provenn.tracking.script import run_script
+from notes.files import UserError, write_bytes
+from notes.params import load_network_params
+from notes.script import run_script
 
 RESULT = Path("results/check_params/checked.txt")
 

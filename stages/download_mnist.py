@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from provenn.data.download import fetch
-from provenn.data.progress import show_progress
-from provenn.params import load_network_params
-from provenn.tracking.run import track
-from provenn.tracking.script import run_script
+from notes.sources.download import fetch
+from notes.sources.progress import show_progress
+from notes.params import load_network_params
+from provenn.record import track
+from notes.script import run_script
 
 RAW = Path("data/raw")
 

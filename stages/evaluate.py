@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from provenn.data.tasks import TASKS, load_split
-from provenn.evaluation import choose_champion
-from provenn.evaluation.report import (
+from notes.data.tasks import TASKS, load_split
+from notes.evaluation import choose_champion
+from notes.evaluation.report import (
     Options,
     judge,
     judge_coefficients,
@@ -14,13 +14,13 @@ from provenn.evaluation.report import (
     prediction_table,
     validation_metrics,
 )
-from provenn.figures.canvas import save
-from provenn.figures.report import report_figures
-from provenn.files import read_json, write_json, write_rows
-from provenn.models.loading import load_models
-from provenn.params import load_params
-from provenn.tracking.run import track
-from provenn.tracking.script import run_script
+from notes.figures.canvas import save
+from notes.figures.report import report_figures
+from notes.files import read_json, write_json, write_rows
+from notes.loading import load_models
+from notes.params import load_params
+from provenn.record import track
+from notes.script import run_script
 
 
 def main(name: str) -> None:

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from provenn.data.tasks import load_split
-from provenn.evaluation import accuracy, log_loss, mean_interval
-from provenn.figures.canvas import save
-from provenn.figures.comparison import seeds_comparison
-from provenn.files import UserError, write_json
-from provenn.models.modules import load_network, predict
-from provenn.params import load_record_params
-from provenn.tracking.run import track
-from provenn.tracking.script import run_script, section
+from notes.data.tasks import load_split
+from notes.evaluation import accuracy, log_loss, mean_interval
+from notes.figures.canvas import save
+from notes.figures.comparison import seeds_comparison
+from notes.files import UserError, write_json
+from notes.networks.modules import load_network, predict
+from notes.params import load_record_params
+from provenn.record import track
+from notes.script import run_script, section
 
 
 def main(name: str) -> None:

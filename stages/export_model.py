@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from provenn.data.tasks import load_inputs
-from provenn.determinism import make_deterministic
-from provenn.exporting import compare_with_source, require_parity, to_onnx
-from provenn.files import read_json, write_bytes, write_json
-from provenn.models.modules import load_network
-from provenn.params import load_params
-from provenn.tracking.run import track
-from provenn.tracking.script import run_script
+from notes.data.tasks import load_inputs
+from notes.networks.determinism import make_deterministic
+from notes.exporting import compare_with_source, require_parity, to_onnx
+from notes.files import read_json, write_bytes, write_json
+from notes.networks.modules import load_network
+from notes.params import load_params
+from provenn.record import track
+from notes.script import run_script
 
 
 def main(task: str) -> None:

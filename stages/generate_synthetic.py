@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from provenn.data.synthetic import MAKERS, add_split_column, true_coefficients, write_table
-from provenn.files import write_json
-from provenn.params import load_params
-from provenn.tracking.run import track
-from provenn.tracking.script import run_script
+from notes.sources.synthetic import MAKERS, add_split_column, true_coefficients, write_table
+from notes.files import write_json
+from notes.params import load_params
+from provenn.record import track
+from notes.script import run_script
 
 
 def main() -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from provenn.data.mnist import read_idx, split_train_validation
-from provenn.files import atomic_path
-from provenn.params import load_network_params
-from provenn.tracking.run import track
-from provenn.tracking.script import run_script
+from notes.sources.mnist import read_idx, split_train_validation
+from notes.files import atomic_path
+from notes.params import load_network_params
+from provenn.record import track
+from notes.script import run_script
 
 RAW = Path("data/raw")
 PREPARED = Path("data/mnist")

@@ -4,22 +4,22 @@ import importlib
 from dataclasses import asdict
 from pathlib import Path
 
-from provenn.determinism import make_deterministic
-from provenn.figures.canvas import save
-from provenn.files import write_json, write_rows
-from provenn.params import load_params
-from provenn.studies.base import Verdict, mean_times, table
-from provenn.tracking.run import track
-from provenn.tracking.script import run_script, section
+from notes.networks.determinism import make_deterministic
+from notes.figures.canvas import save
+from notes.files import write_json, write_rows
+from notes.params import load_params
+from notes.studies.base import Verdict, mean_times, table
+from provenn.record import track
+from notes.script import run_script, section
 
 
 def main(name: str) -> None:
-    """Run the study NAME, a section of `study` in params.yaml and a module of provenn.studies."""
+    """Run the study NAME, a section of `study` in params.yaml and a module of notes.studies."""
     params = load_params().study
     settings = section(params.sections(), name, "study")
     with track("study", name) as run:
         make_deterministic(params.seed)
-        study = importlib.import_module(f"provenn.studies.{name}")
+        study = importlib.import_module(f"notes.studies.{name}")
         rows = study.measure(settings, params.seed)
         verdict: Verdict = study.judge(rows, settings)
         run.metrics(mean_times(rows))

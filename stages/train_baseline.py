@@ -3,13 +3,13 @@
 import time
 from pathlib import Path
 
-from provenn.data.tasks import TASKS, load_split
-from provenn.evaluation.report import validation_metrics
-from provenn.files import write_json
-from provenn.models.baselines import build_estimator, fit, predict, save_estimator
-from provenn.params import load_params
-from provenn.tracking.run import track
-from provenn.tracking.script import run_script, section
+from notes.data.tasks import TASKS, load_split
+from notes.evaluation.report import validation_metrics
+from notes.files import write_json
+from notes.baselines import build_estimator, fit, predict, save_estimator
+from notes.params import load_params
+from provenn.record import track
+from notes.script import run_script, section
 
 
 def main(name: str) -> None:

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import torch
 
-from provenn.data.augmentation import Augmenter
-from provenn.data.tasks import TASKS, training_splits
-from provenn.determinism import make_deterministic, require_device, require_precision
-from provenn.figures.canvas import save
-from provenn.figures.training import learning_curves
-from provenn.files import write_json, write_rows
-from provenn.models.modules import Mlp, save_network
-from provenn.params import load_network_params
-from provenn.tracking.run import track
-from provenn.tracking.script import Progress, run_script, section
-from provenn.training import ClassifierOptions, fit_classifier
+from notes.data.augmentation import Augmenter
+from notes.data.tasks import TASKS, training_splits
+from notes.networks.determinism import make_deterministic, require_device, require_precision
+from notes.figures.canvas import save
+from notes.figures.training import learning_curves
+from notes.files import write_json, write_rows
+from notes.networks.modules import Mlp, save_network
+from notes.params import load_network_params
+from provenn.record import track
+from notes.script import Progress, run_script, section
+from notes.networks.training import ClassifierOptions, fit_classifier
 
 
 def main(name: str, seed: int | None = None) -> None:

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import torch
 
-from provenn.data.tasks import load_split
-from provenn.determinism import make_deterministic
-from provenn.figures.canvas import save
-from provenn.figures.training import descent
-from provenn.files import write_json, write_rows
-from provenn.gradient_descent import fit_regression
-from provenn.models.modules import Powers, save_network
-from provenn.models.scratch import ModuleRegression, ScratchRegression, initial_parameters, load_pretrained
-from provenn.params import load_params
-from provenn.tracking.run import track
-from provenn.tracking.script import Progress, run_script, section
+from notes.data.tasks import load_split
+from notes.networks.determinism import make_deterministic
+from notes.figures.canvas import save
+from notes.figures.training import descent
+from notes.files import write_json, write_rows
+from notes.networks.gradient_descent import fit_regression
+from notes.networks.modules import Powers, save_network
+from notes.networks.scratch import ModuleRegression, ScratchRegression, initial_parameters, load_pretrained
+from notes.params import load_params
+from provenn.record import track
+from notes.script import Progress, run_script, section
 
 
 def main(task: str, implementation: str) -> None:

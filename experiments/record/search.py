@@ -15,14 +15,14 @@ import torch
 from filelock import FileLock
 from ruamel.yaml import YAML
 
-from provenn.data.augmentation import Augmenter
-from provenn.data.tasks import training_splits
-from provenn.determinism import make_deterministic, require_precision
-from provenn.models.modules import Mlp
-from provenn.params import load_record_params
-from provenn.params.networks import Mlp as Settings
-from provenn.tracking.script import Progress
-from provenn.training import ClassifierOptions, fit_classifier
+from notes.data.augmentation import Augmenter
+from notes.data.tasks import training_splits
+from notes.networks.determinism import make_deterministic, require_precision
+from notes.networks.modules import Mlp
+from notes.params import load_record_params
+from notes.params.networks import Mlp as Settings
+from notes.script import Progress
+from notes.networks.training import ClassifierOptions, fit_classifier
 
 COLUMNS = ["network", "changes", "seed", "epochs", "val/accuracy", "val/loss", "train/loss", "minutes"]
 

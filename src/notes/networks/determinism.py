@@ -1,0 +1,36 @@
+"""What makes torch repeat itself, and the device it computes on."""
+
+import os
+
+import torch
+
+from notes.files import UserError
+
+
+def make_deterministic(seed: int, threads: int = 1) -> None:
+    """Make torch repeat itself bit for bit on this machine: fixed threads, deterministic kernels, no denormals.
+
+    The seed is that of torch's global generator, which dropout alone draws from; all else takes its own generator.
+    """
+    torch.manual_seed(seed)
+    torch.set_num_threads(threads)
+    # As torch.use_deterministic_algorithms(True), but that imports torch's compiler too: a second in every process.
+    torch.set_deterministic_debug_mode("error")
+    torch.set_flush_denormal(True)
+
+
+def require_device(device: str) -> None:
+    """Raise UserError when `cuda` is asked for and there is none."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("device is cuda, but torch finds no CUDA device here: set device: cpu.")
+    # cuBLAS repeats itself only with a fixed workspace.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+def require_precision(precision: str, device: str) -> None:
+    """Raise UserError when `bfloat16` is asked of a CPU that has no instructions for it: it would only be slower."""
+    if precision != "bfloat16" or device != "cpu":
+        return
+    capabilities = torch.cpu.get_capabilities()
+    if not any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")):
+        raise UserError("precision is bfloat16, but this CPU has no bfloat16 instructions: set precision: float32.")

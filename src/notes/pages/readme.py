@@ -1,0 +1,61 @@
+"""The README's tables, generated from results/ and checked to be current."""
+
+import re
+from pathlib import Path
+
+from notes.files import UserError, read_json, write_bytes
+from notes.pages.results import load_results
+
+README = Path("README.md")
+RECORD = Path("experiments/record/results/evaluate_seeds")
+
+
+def update(root: Path = Path(), *, write: bool) -> bool:
+    """Put the current tables between the README's markers; return whether any was stale."""
+    path = root / README
+    text = path.read_text(encoding="utf-8")
+    updated = _replace(text, "results", results_table(root))
+    updated = _replace(updated, "record", record_table(root))
+    if write and updated != text:
+        write_bytes(path, updated.encode())
+    return updated != text
+
+
+def results_table(root: Path = Path()) -> str:
+    """Return the Markdown table of every model's test result with its interval."""
+    lines = [
+        "| task | model | test metric | value | 95 % interval | against its counterpart |",
+        "|---|---|---|---:|---:|---|",
+    ]
+    for result in load_results(root):
+        star = " ★" if result.champion else ""
+        against = "" if result.p_value is None else f"{result.counterpart}: p = {result.p_value:.2g}"
+        lines.append(
+            f"| {result.task} | {result.model}{star} | {result.metric} | {result.value:.4f} "
+            f"| {result.low:.4f} to {result.high:.4f} | {against} |"
+        )
+    return "\n".join(lines)
+
+
+def record_table(root: Path = Path()) -> str:
+    """Return the Markdown table of the networks that experiments/record judged over several seeds."""
+    lines = [
+        "| network | seeds | mean test accuracy | 95 % interval | lowest to highest seed |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for path in sorted((root / RECORD).glob("*/metrics.json")):
+        found = {name: 100 * value for name, value in read_json(path).items()}
+        lines.append(
+            f"| {path.parent.name} | {found['seeds'] / 100:.0f} | {found['test/accuracy']:.3f} % "
+            f"| {found['test/accuracy_low']:.3f} to {found['test/accuracy_high']:.3f} "
+            f"| {found['test/accuracy_lowest']:.2f} to {found['test/accuracy_highest']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def _replace(text: str, name: str, content: str) -> str:
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if not pattern.search(text):
+        raise UserError(f"README.md has no place for the {name}: put `{begin}` and `{end}` where they belong.")
+    return pattern.sub(lambda _: f"{begin}\n{content}\n{end}", text)

@@ -1,0 +1,233 @@
+"""The schema of params.yaml: every knob of the pipeline, its type and its range.
+
+A validator's own message begins with the key that it is about, seen from its section: "batch_norm: needs …".
+"""
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, field_validator, model_validator
+
+from notes.params.baselines import Baseline
+from notes.params.fields import (
+    Finite,
+    Fraction,
+    NonNegative,
+    Positive,
+    RegressionTask,
+    Rows,
+    Section,
+    Seed,
+    Task,
+)
+from notes.params.networks import Mlp
+from notes.params.studies import Study
+
+# The models of `train_regression`, whose names are not free.
+REGRESSIONS: dict[str, Task] = {
+    f"{task}_{implementation}": task for task in get_args(RegressionTask) for implementation in ("scratch", "module")
+}
+
+
+class LinearData(Section):
+    """One feature: y = intercept + slope · x + Gaussian noise."""
+
+    rows: Rows
+    slope: Finite
+    intercept: Finite
+    noise: NonNegative
+
+
+class MultivariateData(Section):
+    """Several correlated features with known weights."""
+
+    rows: Rows
+    weights: Annotated[list[Finite], Field(min_length=2, max_length=1000)]
+    intercept: Finite
+    noise: NonNegative
+    correlation: Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class PolynomialData(Section):
+    """A polynomial of one feature; coefficients from the constant upwards."""
+
+    rows: Rows
+    coefficients: Annotated[list[Finite], Field(min_length=2, max_length=16)]
+    noise: NonNegative
+
+
+class MoonsData(Section):
+    """Two interleaved half circles, not linearly separable."""
+
+    rows: Rows
+    noise: NonNegative
+
+
+class GenerateSynthetic(Section):
+    """Parameters of the stage `generate_synthetic`."""
+
+    seed: Seed
+    validation: Fraction
+    test: Fraction
+    linear: LinearData
+    multivariate: MultivariateData
+    polynomial: PolynomialData
+    moons: MoonsData
+
+    @model_validator(mode="after")
+    def _leaves_rows_to_train_on(self) -> "GenerateSynthetic":
+        if self.validation + self.test > 0.9:
+            raise ValueError("validation: validation + test must leave at least a tenth of the rows to train on")
+        return self
+
+
+class DownloadMnist(Section):
+    """Parameters of the stage `download_mnist`."""
+
+    dataset: Literal["mnist", "fashion_mnist"]
+    directory: str | None
+    deadline_seconds: Annotated[int, Field(ge=1, le=86_400)]
+
+
+class PrepareMnist(Section):
+    """Parameters of the stage `prepare_mnist`."""
+
+    validation_size: Annotated[int, Field(ge=10, le=50_000)]
+    seed: Seed
+
+
+class Regression(Section):
+    """One implementation of linear regression on powers of the features."""
+
+    degree: Annotated[int, Field(ge=1, le=15)]
+    learning_rate: Positive
+    max_iterations: Annotated[int, Field(ge=1, le=10_000_000)]
+    tolerance: NonNegative
+    initialisation: Literal["zeros", "randn", "pretrained"]
+    pretrained: str | None
+    pretrained_md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _names_the_pretrained_file(self) -> "Regression":
+        named = self.pretrained is not None and self.pretrained_md5 is not None
+        if (self.initialisation == "pretrained") != named:
+            raise ValueError(
+                "initialisation: pretrained goes with pretrained (a model file) and pretrained_md5 (its MD5), "
+                "any other with null for both"
+            )
+        return self
+
+
+class ModuleRegression(Regression):
+    """The `nn.Linear` implementation: it also chooses its optimizer."""
+
+    optimizer: Literal["sgd", "adam"]
+
+
+class RegressionImplementations(Section):
+    """The two implementations that `train_regression` puts side by side."""
+
+    scratch: Regression
+    module: ModuleRegression
+
+
+class TrainRegression(Section):
+    """Parameters of the stage `train_regression`, a section per task."""
+
+    linear: RegressionImplementations
+    multivariate: RegressionImplementations
+    polynomial: RegressionImplementations
+
+
+class Evaluate(Section):
+    """Parameters of the stage `evaluate`; counterparts pair each network with the baseline it is tested against."""
+
+    confidence: Fraction
+    bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)]
+    calibration_bins: Annotated[int, Field(ge=2, le=100)]
+    seed: Seed
+    counterparts: dict[str, str]
+
+
+class ExportModel(Section):
+    """Parameters of the stage `export_model`."""
+
+    opset: Annotated[int, Field(ge=18, le=23)]
+    tolerance: Positive
+
+
+class EvaluateSeeds(Section):
+    """Parameters of the stage `evaluate_seeds`."""
+
+    confidence: Fraction
+
+
+class NetworkParams(Section):
+    """What every pipeline that trains networks on MNIST has in its params.yaml."""
+
+    download_mnist: DownloadMnist
+    prepare_mnist: PrepareMnist
+    train_mlp: dict[str, Mlp]
+
+    @field_validator("train_mlp", "train_baseline", check_fields=False)
+    @classmethod
+    def _names_begin_with_the_task(cls, models: dict[str, Any]) -> dict[str, Any]:
+        for name, model in models.items():
+            if not re.fullmatch(rf"{model.task}_\w+", name, re.ASCII):
+                rest = re.sub(r"\W", "_", name, flags=re.ASCII).removeprefix(f"{model.task}_") or "model"
+                raise ValueError(
+                    f"{name}: the name must be its task, an underscore, then letters, digits or underscores, "
+                    f"for example {model.task}_{rest}"
+                )
+        return models
+
+
+class RecordParams(NetworkParams):
+    """The params.yaml of experiments/record: the same networks with several seeds."""
+
+    evaluate_seeds: EvaluateSeeds
+
+
+class Params(NetworkParams):
+    """The params.yaml of the main pipeline, a section per stage."""
+
+    generate_synthetic: GenerateSynthetic
+    train_regression: TrainRegression
+    train_baseline: dict[str, Baseline]
+    evaluate: Evaluate
+    export_model: ExportModel
+    study: Study
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "Params":
+        for name in self.train_baseline:
+            if name in self.train_mlp or name in REGRESSIONS:
+                raise ValueError(f"train_baseline.{name}: another stage trains a model of this name; choose another")
+        return self
+
+    @model_validator(mode="after")
+    def _counterparts_exist(self) -> "Params":
+        tasks = model_tasks(self)
+        for network, baseline in self.evaluate.counterparts.items():
+            for name in (network, baseline):
+                if name not in tasks:
+                    raise ValueError(f"evaluate.counterparts.{network}: no model is named {name}{nearest(name, tasks)}")
+            if tasks[network] != tasks[baseline]:
+                raise ValueError(f"evaluate.counterparts.{network}: {baseline} belongs to another task")
+        return self
+
+
+def model_tasks(params: Params) -> dict[str, Task]:
+    """Return the task of every model that the pipeline trains, networks first, by the model's name."""
+    networks: dict[str, Task] = {name: model.task for name, model in params.train_mlp.items()}
+    baselines: dict[str, Task] = {name: model.task for name, model in params.train_baseline.items()}
+    return REGRESSIONS | networks | baselines
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean …?" with the known name that is most like `name`, or nothing when none is like it."""
+    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {matches[0]}?" if matches else ""

@@ -1,0 +1,155 @@
+"""Is a neuron without activation linear regression, and how long does it need to get there?
+
+The neuron ŷ = x·w + b under the mean squared error has one best w and b, and there are three roads to it: gradient
+descent, as the notes walk it; the normal equations XᵀX w = Xᵀy, one linear system; and scikit-learn's
+LinearRegression, which factors X itself. All three should name the same line.
+
+How long descent needs depends on the shape of the valley. Let the condition number κ be the largest over the smallest
+curvature, the eigenvalues of XᵀX. The learning rate must suit the steepest direction, or descent explodes; the
+flattest one then shrinks by a share of 1/κ in a step only. So the steps grow in proportion to κ. Correlated features
+make κ large, and standardising each one by itself does not cure that.
+"""
+
+import time
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from sklearn.linear_model import LinearRegression
+
+from notes.data.tasks import Split
+from notes.evaluation import mean_interval
+from notes.figures.canvas import BLACK, BLUE, GREY, ORANGE, canvas, styled
+from notes.networks.gradient_descent import fit_regression
+from notes.networks.modules import Powers
+from notes.networks.scratch import ScratchRegression, initial_parameters
+from notes.params.studies import ClosedForm
+from notes.studies.base import Row, Verdict, column
+
+CLAIM = "A neuron without activation is linear regression: gradient descent ends at the closed-form solution."
+NOTES = "6. Linear regression in code; 5. Regression: an optimisation problem, iterated"
+RULE = (
+    "At a condition number the claim is kept if in every repetition descent comes to rest within `max_iterations` and "
+    "its coefficients, and scikit-learn's, lie within `agreement` of the normal equations', as a share of the largest "
+    "coefficient. Holds if it is kept at every condition number, holds under those up to the last before the first "
+    "failure, fails if the smallest one fails."
+)
+
+
+def measure(settings: ClosedForm, generator_seed: int) -> list[Row]:
+    """Return a row a data set: the iterations of descent, and both distances from the normal equations."""
+    rows: list[Row] = []
+    for condition in settings.condition_numbers:
+        for repetition in range(settings.repetitions):
+            random = np.random.default_rng(generator_seed + repetition)
+            features = conditioned_features(settings.rows, settings.features, condition, random)
+            targets = features @ random.standard_normal(settings.features) + random.standard_normal()
+            targets += settings.noise * random.standard_normal(settings.rows)
+
+            started = time.perf_counter()
+            exact = normal_equations(features, targets)
+            solved = time.perf_counter()
+            descended, record = descend(Split(features, targets), settings, generator_seed + repetition)
+            seconds = time.perf_counter() - solved
+            estimator = LinearRegression().fit(features, targets)
+            library = np.concatenate([[estimator.intercept_], estimator.coef_])
+            rows.append(
+                {
+                    "condition_number": condition,
+                    "repetition": repetition,
+                    "iterations": int(record["epoch"]),
+                    "at_rest": record["train/largest_gradient"] <= settings.gradient_tolerance,
+                    "descent_distance": distance(descended, exact),
+                    "scikit_learn_distance": distance(library, exact),
+                    "time/descent_s": seconds,
+                    "time/normal_equations_s": solved - started,
+                }
+            )
+    return rows
+
+
+def conditioned_features(rows: int, features: int, condition: float, random: np.random.Generator) -> np.ndarray:
+    """Return centred features X (rows, features) with the eigenvalues of XᵀX / rows spread from 1 to 1 / condition.
+
+    X = √rows · U S Vᵀ with random rotations U and V: a singular value decomposition put together from its parts.
+    """
+    noise = random.standard_normal((rows, features))
+    left = np.linalg.qr(noise - noise.mean(axis=0))[0]
+    right = np.linalg.qr(random.standard_normal((features, features)))[0]
+    spread: np.ndarray = np.sqrt(rows) * left * np.geomspace(1.0, condition**-0.5, features) @ right.T
+    return spread
+
+
+def normal_equations(features: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return intercept and weights (1 + d,) that solve XᵀX w = Xᵀy, with a column of ones for the intercept."""
+    design = np.column_stack([np.ones(len(features)), features])
+    solution: np.ndarray = np.linalg.solve(design.T @ design, design.T @ targets)
+    return solution
+
+
+def descend(data: Split, settings: ClosedForm, seed: int) -> tuple[np.ndarray, dict[str, float]]:
+    """Return the coefficients that descent from random weights ends at, and the record of its last iteration."""
+    powers = Powers(data.inputs.shape[1], 1)  # not fitted: the features stay as they are
+    weight, bias = initial_parameters("randn", powers, torch.Generator().manual_seed(seed))
+    neuron = ScratchRegression(powers, weight, bias, settings.learning_rate)
+    *_, last = fit_regression(
+        neuron, data, data, max_iterations=settings.max_iterations, tolerance=settings.gradient_tolerance
+    )
+    return neuron.to_network().coefficients(), last
+
+
+def distance(found: np.ndarray, exact: np.ndarray) -> float:
+    """Return the largest distance of a coefficient, as a share of the largest coefficient."""
+    return float(np.abs(found - exact).max() / np.abs(exact).max())
+
+
+def judge(rows: list[Row], settings: ClosedForm) -> Verdict:
+    """Apply RULE."""
+    kept: list[float] = []
+    for condition in sorted(settings.condition_numbers):
+        worst = max(column(rows, name, condition_number=condition).max() for name in DISTANCES)
+        if not (column(rows, "at_rest", condition_number=condition).all() and worst <= settings.agreement):
+            break
+        kept.append(condition)
+    whole = len(kept) == len(settings.condition_numbers)
+    text = "holds" if whole else f"holds under condition numbers up to {kept[-1]:g}" if kept else "fails"
+    effect = mean_interval(column(rows, "descent_distance"))
+    means = {one: column(rows, "iterations", condition_number=one).mean() for one in sorted(settings.condition_numbers)}
+    lowest, highest = min(means), max(means)
+    apart = max(column(rows, name).max() for name in DISTANCES)
+    finding = (
+        f"Descent, normal equations and scikit-learn differ by at most {apart:.0e}, but a condition number of "
+        f"{highest:g} takes descent {means[highest]:,.0f} iterations, {lowest:g} only {means[lowest]:,.0f}"
+    )
+    return Verdict(text, "mean distance of descent's coefficients, as a share of the largest", *effect, finding)
+
+
+DISTANCES = "descent_distance", "scikit_learn_distance"
+
+
+@styled
+def draw(rows: list[Row], verdict: Verdict) -> Figure:
+    """Draw the iterations of descent (left) and the distances from the normal equations (right) over κ."""
+    figure, (steps, distances) = canvas(verdict.finding, columns=2, width=7.5, height=4.2)
+    conditions = column(rows, "condition_number")
+    iterations = column(rows, "iterations")
+    steps.scatter(conditions, iterations, s=18, color=BLUE, alpha=0.6, linewidths=0, zorder=3)
+    grid = np.array([conditions.min(), conditions.max()])
+    # Through the hardest data, where the flattest direction alone decides.
+    slope = np.median(iterations[conditions == conditions.max()]) / conditions.max()
+    steps.plot(grid, slope * grid, color=BLACK, linestyle="--", linewidth=1.2, label="in proportion to κ")
+    steps.legend(loc="upper left")
+    steps.set(ylabel="iterations of descent")
+    smallest = np.finfo(np.float64).eps
+    for name, label, color, marker in (
+        ("descent_distance", "gradient descent", BLUE, "o"),
+        ("scikit_learn_distance", "scikit-learn", ORANGE, "s"),
+    ):
+        values = np.maximum(column(rows, name), smallest / 10)
+        distances.scatter(conditions, values, s=18, color=color, marker=marker, alpha=0.6, linewidths=0, label=label)
+    distances.axhline(smallest, color=GREY, linestyle=":", linewidth=1.2, label="rounding of one number")
+    distances.set(ylabel="distance from the normal equations\n(share of the largest coefficient)")
+    distances.legend(loc="center right")
+    for axes in (steps, distances):
+        axes.set(xscale="log", yscale="log", xlabel="condition number κ of XᵀX")
+    return figure

@@ -1,0 +1,39 @@
+"""Pieces that several studies build their experiment from."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import nn
+
+from notes.data.tasks import Split
+from notes.networks.modules import Mlp
+from notes.networks.training import ClassifierOptions, NonFiniteLossError, Record, fit_classifier
+
+
+def generator_for(seed: int, *keys: int) -> torch.Generator:
+    """Return the random generator of one repetition: unrelated for different keys, the same for the same ones."""
+    state = np.random.SeedSequence([seed, *keys]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0]) >> 1)
+
+
+def sample(split: Split, rows: int, generator: torch.Generator) -> Split:
+    """Return `rows` random rows of a split, or all of them, shuffled, when it has no more."""
+    chosen = torch.randperm(len(split.targets), generator=generator)[:rows].numpy()
+    return Split(split.inputs[chosen], split.targets[chosen])
+
+
+def without_activation(network: Mlp) -> Mlp:
+    """Remove every activation from a network in place: what stays is a stack of linear layers."""
+    network.layers = nn.Sequential(*[layer for layer in network.layers if isinstance(layer, nn.Linear)])
+    return network
+
+
+def train(
+    network: Mlp, data: Split, held_out: Split, options: ClassifierOptions, generator: torch.Generator
+) -> Iterator[Record]:
+    """Yield the records of `fit_classifier`, and no more once the loss is not finite: diverging is a result here."""
+    try:
+        yield from fit_classifier(network, data, held_out, options, generator=generator)
+    except NonFiniteLossError:
+        return

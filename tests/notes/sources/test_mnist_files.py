@@ -1,0 +1,123 @@
+"""The IDX reader against hand-made files, and the split of the training images."""
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from notes.sources.mnist import FILES, SHA256, file_size, read_idx, split_train_validation
+from notes.sources.splitting import choose_stratified
+from notes.files import UserError
+
+
+def test_images_are_read_row_by_row_from_hand_made_bytes(tmp_path):
+    path = tmp_path / "images"
+    pixels = bytes(range(256)) * 7
+    path.write_bytes(b"\x00\x00\x08\x03" + struct.pack(">III", 2, 28, 28) + pixels[: 2 * 784])
+    images = read_idx(path)
+    assert images.shape == (2, 28, 28)
+    assert images.dtype == np.uint8
+    assert images[0, 1, 0] == 28
+    assert images[1, 0, 0] == 784 % 256
+
+
+def test_labels_are_read_from_hand_made_bytes(tmp_path):
+    path = tmp_path / "labels"
+    path.write_bytes(b"\x00\x00\x08\x01\x00\x00\x00\x03\x07\x00\x09")
+    assert read_idx(path).tolist() == [7, 0, 9]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "two zero bytes at the start, found an empty file"),
+        (b"\x1f\x8b\x08\x08abc", "two zero bytes at the start, found 1f 8b 08 08"),
+        (b"\0\0\x0d\x01\0\0\0\x01\0\0\0\0", "type 0x08 .* found type 0x0d"),
+        (b"\0\0\x08\x02\0\0\0\x01\0\0\0\x01\0", "1 dimension .* found 2"),
+        (b"\0\0\x08\x03\0\0\0\x01", "a header of 16 bytes, found a file of 8 bytes"),
+        (b"\0\0\x08\x03" + struct.pack(">III", 1, 32, 32) + bytes(1024), "28 x 28 pixels, found 32 x 32"),
+        (b"\0\0\x08\x01\0\0\0\x03\x07\0", "11 bytes for the 3 items .* found 10 bytes"),
+        (b"\0\0\x08\x01\0\0\0\x01\x07\0", "9 bytes for the 1 items .* found 10 bytes"),
+        (b"\0\0\x08\x03" + struct.pack(">III", 2**32 - 1, 28, 28), "found 16 bytes"),
+    ],
+)
+def test_a_damaged_idx_file_is_named_with_what_was_found_and_how_to_restore_it(tmp_path, content, expected):
+    path = tmp_path / "t10k-labels-idx1-ubyte"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=expected) as caught:
+        read_idx(path)
+    assert str(path) in str(caught.value)
+    assert "`dvc repro download_mnist`" in str(caught.value)
+
+
+def test_a_missing_idx_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"nothing cannot be read .* `dvc repro download_mnist`"):
+        read_idx(tmp_path / "nothing")
+
+
+def test_the_known_files_have_the_sizes_that_the_publisher_states():
+    assert [file_size(name) for name in FILES] == [47_040_016, 60_008, 7_840_016, 10_008]
+    assert all(list(known) == list(FILES) for known in SHA256.values())
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    counts=st.lists(st.integers(4, 60), min_size=10, max_size=10),
+    fraction=st.floats(0.3, 0.7),
+    seed=st.integers(0, 1000),
+)
+def test_the_validation_set_is_disjoint_exact_sorted_and_stratified(counts, fraction, seed):
+    generator = np.random.default_rng(seed)
+    labels = generator.permutation(np.repeat(np.arange(10, dtype=np.uint8), counts))
+    size = round(len(labels) * fraction)
+    train, validation = split_train_validation(labels, validation_size=size, generator=generator)
+    assert len(validation) == size
+    assert sorted([*train, *validation]) == list(range(len(labels)))
+    assert (np.diff(train) > 0).all()
+    assert (np.diff(validation) > 0).all()
+    quotas = np.array(counts) * size / len(labels)
+    assert (np.abs(np.bincount(labels[validation], minlength=10) - quotas) < 1).all()
+
+
+def test_the_same_seed_chooses_the_same_images_and_every_image_can_be_chosen():
+    labels = np.repeat(np.arange(10, dtype=np.uint8), 5)
+
+    def chosen(seed):
+        return split_train_validation(labels, validation_size=20, generator=np.random.default_rng(seed))[1].tolist()
+
+    assert chosen(3) == chosen(3)
+    assert {position for seed in range(60) for position in chosen(seed)} == set(range(50))
+
+
+@pytest.mark.parametrize("size", [0, -1, 30, 31])
+def test_a_validation_size_out_of_reach_is_refused(size):
+    labels = np.repeat(np.arange(10, dtype=np.uint8), 3)
+    with pytest.raises(UserError, match="prepare_mnist"):
+        split_train_validation(labels, validation_size=size, generator=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("counts", "size", "message"),
+    [
+        ([1] + [20] * 9, 18, "validation split .* none of class 0"),
+        ([20] * 9 + [1], 170, "train split .* none of class 9"),
+        ([20] * 9 + [0], 50, "none of class 9"),
+    ],
+)
+def test_a_class_absent_from_a_split_is_refused(counts, size, message):
+    labels = np.repeat(np.arange(10, dtype=np.uint8), counts)
+    with pytest.raises(UserError, match=message):
+        split_train_validation(labels, validation_size=size, generator=np.random.default_rng(0))
+
+
+def test_a_label_above_nine_is_refused():
+    labels = np.array([*range(10), 11] * 4, dtype=np.uint8)
+    with pytest.raises(UserError, match="label 11, above 9"):
+        split_train_validation(labels, validation_size=15, generator=np.random.default_rng(0))
+
+
+def test_choosing_more_rows_than_there_are_is_an_error():
+    with pytest.raises(ValueError, match="cannot choose 4 of 3"):
+        choose_stratified(np.zeros(3), 4, np.random.default_rng(0))

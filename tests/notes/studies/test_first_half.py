@@ -1,0 +1,274 @@
+"""Eight studies: every rule refuses a counter-example, every measure agrees with one made by hand."""
+
+import importlib
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from ruamel.yaml import YAML
+from scipy import special
+from sklearn.datasets import make_blobs, make_moons
+
+from notes.data.tasks import Split
+from notes.files import UserError
+from notes.networks.modules import Mlp
+from notes.params import PARAMS_FILE, check_params, load_params
+from notes.studies import (
+    capacity,
+    dead_relu,
+    linear_collapse,
+    mini_batches,
+    shuffling,
+    softmax_probabilities,
+    vanishing_gradients,
+)
+
+SETTINGS = load_params().study
+SHRUNK = {
+    "linear_collapse": {"epochs": 25, "repetitions": 3, "learning_rate": 0.05},
+    "vanishing_gradients": {"depths": [2, 10], "width": 16, "rows": 64, "repetitions": 3},
+    "zero_centred": {"learning_rates": [0.3], "max_epochs": 40, "repetitions": 3},
+    "dead_relu": {"learning_rates": [0.01, 1.0], "epochs": 2, "repetitions": 3},
+    "softmax_probabilities": {"scales": [1.0, 1000.0], "rows": 40, "repetitions": 3},
+    "capacity": {"widths": [1, 16], "depths": [1, 2], "epochs": 10, "repetitions": 4},
+    "shuffling": {
+        "rows": 200, "validation_rows": 100, "hidden_sizes": [16], "batch_size": 5, "epochs": 2,
+        "learning_rate": 0.2, "repetitions": 6,
+    },
+    "mini_batches": {
+        "rows": 200, "validation_rows": 100, "hidden_sizes": [16], "batch_sizes": [20, 50],
+        "learning_rates": [0.05, 0.2], "max_epochs": 10, "repetitions": 3,
+    },
+}  # fmt: skip
+STUDIES = {name: importlib.import_module(f"notes.studies.{name}") for name in SHRUNK}
+
+
+def shrunk(name, **changes):
+    return getattr(SETTINGS, name).model_copy(update=SHRUNK[name] | changes)
+
+
+def verdict_of(name, **changes):
+    settings = shrunk(name, **changes)
+    return STUDIES[name].judge(STUDIES[name].measure(settings, 7), settings)
+
+
+@pytest.fixture(autouse=True)
+def data(monkeypatch):
+    """Two moons, and for digits ten overlapping clouds of 64 features: the studies run without prepared data."""
+    moons, labels = make_moons(600, noise=0.2, random_state=0)
+    clouds, classes = make_blobs(600, 64, centers=10, cluster_std=10.0, random_state=0)
+    clouds = (clouds - clouds.mean()) / clouds.std()
+    tasks = {"moons": (moons, labels), "mnist": (clouds, classes)}
+    parts = {"train": slice(0, 400), "validation": slice(400, None)}
+
+    def load_split(task, split):
+        inputs, targets = tasks[task]
+        return Split(inputs[parts[split]].astype(np.float32), targets[parts[split]].astype(np.int64))
+
+    for study in STUDIES.values():
+        if hasattr(study, "load_split"):
+            monkeypatch.setattr(study, "load_split", load_split)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_repeats_itself_states_its_claim_and_draws_its_finding(name):
+    study, settings = STUDIES[name], shrunk(name)
+    rows, again = study.measure(settings, 7), study.measure(settings, 7)
+    for row in rows + again:
+        for timing in [column for column in row if column.startswith("time/")]:
+            del row[timing]
+    assert rows == again
+    assert rows != study.measure(settings, 8)
+    verdict = study.judge(rows, settings)
+    assert verdict.low <= verdict.value <= verdict.high
+    figure = study.draw(rows, verdict)
+    assert isinstance(figure, Figure)
+    assert " ".join(figure.get_suptitle().split()) == verdict.finding
+    assert study.CLAIM.endswith(".")
+    assert study.RULE.endswith(".")
+    assert study.NOTES[0].isdigit()
+
+
+def test_a_network_without_activation_is_no_better_than_linear_layers():
+    assert verdict_of("linear_collapse").text == "holds"
+    assert verdict_of("linear_collapse", activation="none").text == "fails"
+
+
+def test_a_stack_that_is_not_its_product_breaks_the_collapse():
+    settings = shrunk("linear_collapse")
+    rows = linear_collapse.measure(settings, 7)
+    bent = [row | {"collapse_error": 2e-5} if row["part"] == "network" else row for row in rows]
+    assert linear_collapse.judge(bent, settings).text == "fails"
+
+
+def test_the_product_of_linear_layers_is_the_stack_and_with_an_activation_it_is_not():
+    points = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
+    stack, bent = (
+        linear_collapse.make_network([8, 3], activation, torch.Generator().manual_seed(1))
+        for activation in ("none", "tanh")
+    )
+    weights, _ = linear_collapse.collapse(stack)
+    # A linear map is the matrix of what it does to the axes, its bias (zero at the start) aside.
+    torch.testing.assert_close(weights.T.float(), stack(torch.eye(2)).detach())
+    assert linear_collapse.collapse_error(stack, points) < 1e-6
+    assert linear_collapse.collapse_error(bent, points) > 0.01
+
+
+def test_an_activation_that_keeps_its_gradient_does_not_vanish_and_one_that_vanishes_does_not_keep_it():
+    assert verdict_of("vanishing_gradients", saturating=["relu"]).text == "fails"
+    assert verdict_of("vanishing_gradients", rectifier="sigmoid").text == "fails"
+    holds = verdict_of("vanishing_gradients", saturating=["sigmoid"], rectifier="tanh").text
+    assert holds == "holds under He / Xavier start"
+
+
+def test_the_gradient_norms_are_those_of_finite_differences():
+    settings = shrunk("vanishing_gradients", width=3, rows=5)
+    norms = vanishing_gradients.gradient_norms(settings, "tanh", "he_xavier", 2, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    inputs, targets = (torch.randn(5, n, generator=generator, dtype=torch.float64) for n in (3, 1))
+    network = Mlp(3, [3, 3], 1, activation="tanh").initialise(generator).double()
+    for layer, norm in zip(network.layers[::2], norms, strict=False):
+        squares = 0.0
+        for entry in np.ndindex(*layer.weight.shape):
+            ends = []
+            for step in (1e-6, -1e-6):
+                with torch.no_grad():
+                    layer.weight[entry] += step
+                    ends.append(((network(inputs) - targets) ** 2).mean().item())
+                    layer.weight[entry] -= step
+            squares += ((ends[0] - ends[1]) / 2e-6) ** 2
+        assert norm == pytest.approx(squares**0.5, rel=1e-6)
+
+
+def test_tanh_is_not_faster_than_itself_nor_sigmoid_faster_than_tanh():
+    assert verdict_of("zero_centred").text == "holds"
+    assert verdict_of("zero_centred", uncentred="tanh").text == "fails"
+    assert verdict_of("zero_centred", centred="sigmoid", uncentred="tanh").text == "fails"
+
+
+def test_relu_dies_at_a_high_learning_rate_alone_and_leaky_relu_at_none():
+    assert verdict_of("dead_relu").text == "holds under learning rate 1"
+    assert verdict_of("dead_relu", mortal="leaky_relu").text == "fails"
+    assert verdict_of("dead_relu", immortal="relu").text == "fails"
+
+
+def test_units_are_dead_whose_input_is_negative_for_every_sample_if_their_activation_is_flat_there():
+    moons = dead_relu.load_split("moons", "train")
+    for activation, expected in (("relu", 0.25), ("leaky_relu", 0.0)):
+        network = Mlp(2, [8], 1, activation=activation).initialise(torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            network.layers[0].bias[:] = torch.tensor([-100.0] * 2 + [100.0] * 6)
+        assert dead_relu.dead_share(network, moons) == expected
+
+
+def test_probabilities_that_do_not_sum_to_one_break_the_claim(monkeypatch):
+    assert verdict_of("softmax_probabilities").text == "holds under the log-sum-exp form"
+    forms = softmax_probabilities.FORMS
+    monkeypatch.setitem(forms, "naive", softmax_probabilities.log_sum_exp)
+    assert verdict_of("softmax_probabilities").text == "holds"
+    for form in list(forms):
+        monkeypatch.setitem(forms, form, torch.nn.functional.logsigmoid)
+    assert verdict_of("softmax_probabilities").text == "fails"
+
+
+def test_both_forms_of_softmax_are_scipys():
+    logits = torch.randn(20, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for form in softmax_probabilities.FORMS.values():
+        np.testing.assert_allclose(form(logits), special.log_softmax(logits.numpy(), axis=1))
+
+
+def errors(validation_error):
+    """Rows of a grid of two networks whose errors are given by size, a little different in each repetition."""
+    return [
+        {"width": width, "depth": 1, "repetition": repetition, "train_error": 0.0, "validation_error": error + noise}
+        for width, error in validation_error.items()
+        for repetition, noise in enumerate([0.0, 0.5, 0.1, 0.3])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("validation_error", "text"),
+    [
+        ({1: 20, 8: 10, 64: 20}, "holds"),
+        ({1: 30, 8: 20, 64: 10}, "holds under under-fitting alone"),
+        ({1: 10, 8: 20, 64: 30}, "holds under over-fitting alone"),
+        ({1: 10, 8: 10, 64: 10}, "fails"),
+    ],
+)
+def test_more_capacity_is_judged_by_the_error_of_the_largest_and_the_smallest_network(validation_error, text):
+    assert capacity.judge(errors(validation_error), shrunk("capacity")).text == text
+
+
+def test_the_best_network_is_chosen_on_repetitions_that_do_not_judge_it():
+    rows = errors({1: 20, 8: 10, 64: 15})
+    for row in rows:
+        if row["repetition"] % 2 and row["width"] == 8:
+            row["validation_error"] += 50.0
+    assert capacity.best_cell(rows) == (1, 8)
+    assert capacity.judge(rows, shrunk("capacity")).value == pytest.approx(-45)
+
+
+def test_the_noisy_set_is_small_and_has_its_share_of_labels_flipped():
+    moons = capacity.load_split("moons", "train")
+    settings = shrunk("capacity", rows=400, label_noise=0.2)
+    noisy = capacity.small_noisy_set(moons, settings, torch.Generator().manual_seed(0))
+    right = {tuple(point): label for point, label in zip(moons.inputs.tolist(), moons.targets, strict=True)}
+    flipped = [right[tuple(point)] != label for point, label in zip(noisy.inputs.tolist(), noisy.targets, strict=True)]
+    assert len(flipped) == 400
+    assert np.mean(flipped) == pytest.approx(0.2, abs=0.06)
+
+
+def test_an_order_is_no_better_than_itself(monkeypatch):
+    assert verdict_of("shuffling").text.startswith("holds")
+    original = shuffling.orders
+    monkeypatch.setattr(shuffling, "orders", lambda order, *rest: original("once", *rest))
+    assert verdict_of("shuffling").text == "fails"
+
+
+def test_every_order_has_every_row_and_only_a_reshuffled_one_changes():
+    labels = torch.tensor([2, 0, 1, 0, 2, 1, 0])
+    for order, by_class, changing in (("sorted", True, False), ("once", False, False), ("every_epoch", False, True)):
+        first, second = shuffling.orders(order, labels, 2, torch.Generator().manual_seed(0))
+        assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(7))
+        assert (labels[first].diff() >= 0).all().item() is by_class
+        assert (not torch.equal(first, second)) is changing
+
+
+@pytest.mark.parametrize("quantity", ["samples", "bytes_held"])
+def test_a_batch_that_needs_as_much_as_the_whole_set_is_no_better(quantity):
+    settings = shrunk("mini_batches")
+    rows = mini_batches.measure(settings, 7)
+    assert mini_batches.judge(rows, settings).text == "holds"
+    whole = {row["repetition"]: row[quantity] for row in rows if row["batch_size"] == settings.rows}
+    equal = [row | {quantity: whole[row["repetition"]]} for row in rows]
+    assert mini_batches.judge(equal, settings).text == "fails"
+
+
+def test_autograd_holds_the_inputs_the_activations_the_probabilities_and_the_labels():
+    network = Mlp(64, [16], 10).initialise(torch.Generator().manual_seed(0))
+    for batch in (5, 50):
+        held = mini_batches.bytes_held(network, torch.zeros(batch, 64), torch.zeros(batch, dtype=torch.long))
+        floats, labels, sum_of_weights = 64 + 16 + 10, 8, 4
+        assert held == batch * (4 * floats + labels) + sum_of_weights
+
+
+@pytest.mark.parametrize(
+    ("study", "key", "value"),
+    [
+        ("linear_collapse", "activation", "softmax"),
+        ("vanishing_gradients", "depths", [1, 5]),
+        ("zero_centred", "repetitions", 1),
+        ("dead_relu", "learning_rates", []),
+        ("softmax_probabilities", "tolerance", 0.0),
+        ("capacity", "label_noise", 0.5),
+        ("shuffling", "rows", 5),
+        ("mini_batches", "batch_sizes", [512]),
+        ("mini_batches", "target_accuracy", 80),
+    ],
+)
+def test_settings_outside_their_range_are_refused_by_name(study, key, value):
+    params = YAML(typ="safe", pure=True).load(PARAMS_FILE)
+    params["study"][study][key] = value
+    with pytest.raises(UserError, match=f"study.{study}.{key}"):
+        check_params(params)
