@@ -1,1 +1,4 @@
-"""Provenn: neural networks from a reader's notes as one reproducible pipeline."""
+"""Provenn: DVC runs the pipeline; this runs it in parallel, shows it in MLflow, traces and repeats its results.
+
+Works in any DVC repository. Knows DVC, MLflow and git; imports no repository's code.
+"""

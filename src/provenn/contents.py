@@ -4,33 +4,36 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from provenn.files import digest, write_bytes
-from provenn.tracking.entry import StageEntry, directory_digest
-from provenn.tracking.origin import git
+from provenn.lock import Entry, directory_digest, open_dvc
+from provenn.repository import git
 
 
 class Contents:
     """Where the content of a path of the repository at `root` may still be found.
 
-    `lock` says which files a folder consists of that several stages wrote: DVC has no listing of such a folder.
+    `entries` say which files a folder consists of that several stages wrote: DVC has no listing of such a folder. Of
+    the entries of a `commit`, that commit is searched before the rest of git's history.
     """
 
-    def __init__(self, root: Path, lock: Mapping[str, StageEntry]) -> None:
-        from dvc.repo import Repo
-
+    def __init__(self, root: Path, entries: Mapping[str, Entry], commit: str | None = None) -> None:
         self.root = root
-        repo = Repo(str(root))
-        self._cache = Path(repo.cache.local.path)
-        self._remotes = list(repo.config["remote"])
-        self._made = {path: value for entry in lock.values() for path, value in entry.outs.items()}
+        self.commit = commit
+        with open_dvc(root) as repo:
+            # Since DVC 3 below files/md5; what an earlier one wrote stays where it was.
+            self._caches = [Path(repo.cache.local.path), Path(repo.cache.legacy.path)]
+            self._remotes = list(repo.config["remote"])
+        self._made = {path: value for entry in entries.values() for path, value in entry.outs.items()}
 
     def listing(self, path: str, value: str) -> dict[str, str] | None:
         """Return the files of a folder, relative path to digest, or None when nobody knows them any more."""
         made = {name.removeprefix(f"{path}/"): made for name, made in self._made.items() if name.startswith(f"{path}/")}
-        if directory_digest(made) == value:
+        if made and directory_digest(made) == value:
             return made
         cached = self._object(value)
         if cached:
@@ -43,7 +46,7 @@ class Contents:
         """Return whether the working folder holds exactly this content at `path`."""
         here = self.root / path
         if not value.endswith(".dir"):
-            return here.is_file() and digest(here) == value
+            return has_content(here, value)
         listing = self.listing(path, value)
         return listing is not None and all(self.is_here(f"{path}/{name}", made) for name, made in listing.items())
 
@@ -72,17 +75,28 @@ class Contents:
                 return [path]
             return [lost for name, made in listing.items() for lost in self.take(f"{path}/{name}", made, into)]
         target = into / path
-        here, cached = self.root / path, self._object(value)
-        source = here if here.is_file() and digest(here) == value else cached
+        here = self.root / path
+        source = here if has_content(here, value) else self._object(value)
+        content = None if source else self._from_history(path, value)
+        if source is None and content is None:
+            return [path]
         target.parent.mkdir(parents=True, exist_ok=True)
         if source:
             shutil.copyfile(source, target)
-            return []
-        content = self._from_history(path, value)
-        if content is None:
-            return [path]
-        write_bytes(target, content)
+        else:
+            write_bytes(target, content or b"")
         return []
+
+    @contextmanager
+    def files_of(self, entry: Entry, paths: Iterable[str]) -> Iterator[tuple[Entry, list[str]]]:
+        """Yield the entry with a root at which its outputs `paths` lie, and those that are nowhere to be found."""
+        wanted = {path: entry.outs[path] for path in paths}
+        if all(self.is_here(path, value) for path, value in wanted.items()):
+            yield replace(entry, root=self.root), []
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            lost = [lost for path, value in wanted.items() for lost in self.take(path, value, Path(folder))]
+            yield replace(entry, root=Path(folder)), lost
 
     def how_to_get(self, name: str) -> str:
         """Return the command that brings what is nowhere, in words; `name` is a stage or a path."""
@@ -91,15 +105,32 @@ class Contents:
         return f"`dvc pull {name}` (from {' or '.join(self._remotes)}), or `dvc repro {name}` when no remote has it"
 
     def _object(self, value: str) -> Path | None:
-        path = self._cache / value[:2] / value[2:]
-        # DVC itself trusts a cache file without a look: a truncated one would be shown as the result.
-        return path if path.is_file() and digest(path) == value.removesuffix(".dir") else None
+        for cache in self._caches:
+            path = cache / value[:2] / value[2:]
+            # DVC itself trusts a cache file without a look: a truncated one would be shown as the result.
+            if len(value) > 2 and has_content(path, value.removesuffix(".dir")):
+                return path
+        return None
 
     def _from_history(self, path: str, value: str) -> bytes | None:
-        for commit in (git("rev-list", "--all", "HEAD", "--", path, root=self.root) or "").split():
+        first = [self.commit] if self.commit else []
+        for commit in [*first, *(git("rev-list", "--all", "HEAD", "--", path, root=self.root) or "").split()]:
             content = git("show", f"{commit}:./{path}", root=self.root)
             if content is not None:
                 raw = content.encode("utf-8", "surrogateescape")
-                if hashlib.md5(raw, usedforsecurity=False).hexdigest() == value:
+                if value in _digests(raw):
                     return raw
         return None
+
+
+def has_content(path: Path, value: str) -> bool:
+    """Return whether a file has the MD5 that DVC recorded."""
+    if not path.is_file():
+        return False
+    return digest(path) == value or (b"\r\n" in path.read_bytes() and value in _digests(path.read_bytes()))
+
+
+def _digests(content: bytes) -> set[str]:
+    """Return the MD5 of some content, and that which DVC 2 gave to text with the line ends of Windows."""
+    unix = content.replace(b"\r\n", b"\n")
+    return {hashlib.md5(kind, usedforsecurity=False).hexdigest() for kind in (content, unix)}

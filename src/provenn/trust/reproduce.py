@@ -1,6 +1,5 @@
 """`provenn reproduce`: run a recorded result again in a clone of its commit, and compare every byte."""
 
-import json
 import os
 import subprocess
 import sys
@@ -12,13 +11,13 @@ from pathlib import Path
 
 from rich.table import Table
 
+from provenn.contents import Contents
 from provenn.files import UserError
-from provenn.pipeline.contents import Contents
-from provenn.pipeline.locks import LOCK
-from provenn.pipeline.targets import Target, find_target
-from provenn.tracking.entry import StageEntry, parse_lock
-from provenn.tracking.origin import outer_project
-from provenn.tracking.records import find_record
+from provenn.lock import read_lock
+from provenn.repository import git_root
+from provenn.trust.targets import Target, find_target
+from provenn.view.contents import metrics as metrics_of
+from provenn.view.records import find_record
 
 IDENTICAL, WITHIN_TOLERANCE, DIFFERENT = "bit-identical", "within tolerance on another numeric platform", "different"
 EXIT_CODES = {IDENTICAL: 0, WITHIN_TOLERANCE: 3, DIFFERENT: 1}
@@ -68,21 +67,22 @@ def reproduce(name: str, root: Path, *, keep: bool = False) -> Reproduction:
     Raises UserError when something that the stage needs is nowhere, or when the stage fails.
     """
     target = find_target(name, root)
-    commit = _require_reproducible(target, root)
-    project = outer_project(root)
+    commit = _require_reproducible(target)
+    top = git_root(root) or root
     with _folder(keep) as clone:
-        _check_out(project, clone, commit, target.patch)
-        folder = clone / root.resolve().relative_to(project)
+        _check_out(top, clone, commit, target.patch)
+        folder = clone / root.resolve().relative_to(top)
         _restore(target, root, folder)
         _run_again(target, folder)
-        entry = parse_lock((folder / LOCK).read_text(encoding="utf-8"), LOCK)[target.entry.name]
+        entry = read_lock(folder)[target.entry.name]
         record = find_record(folder, entry)
         platforms = (
             target.run.tags.get("numeric.platform") if target.run else None,
             record.tags.get("numeric.platform") if record else None,
         )
-        expected = _metrics(target.entry, Contents(root, target.lock))
-        found = _metrics(entry, Contents(folder, {}))
+        with Contents(root, target.entries).files_of(target.entry, target.entry.outs) as (recorded, _):
+            expected, _ = metrics_of(recorded)
+        found, _ = metrics_of(entry)
     answer = compare(target.entry.outs, entry.outs, expected, found, platforms)
     answer.target, answer.stage, answer.commit = name, entry.name, commit
     if target.entry.command and entry.key != target.entry.key:
@@ -117,7 +117,9 @@ def compare(
     return Reproduction("", "", "", verdict, outputs, metrics, platforms)
 
 
-def _require_reproducible(target: Target, root: Path) -> str:
+def _require_reproducible(target: Target) -> str:
+    if not target.entry.command:
+        raise UserError(f"{target.name} is a file that DVC tracks, not the result of a stage: nothing makes it again.")
     if not target.entry.outs:
         raise UserError(f"{target.name} has no result to compare with: {'; '.join(target.unknown)}.")
     if target.commit is None or (target.dirty and target.patch is None):
@@ -154,9 +156,10 @@ def _check_out(root: Path, folder: Path, commit: str, patch: str | None) -> None
 
 
 def _restore(target: Target, root: Path, folder: Path) -> None:
-    contents, there = Contents(root, target.lock), Contents(folder, target.lock)
+    contents, there = Contents(root, target.entries), Contents(folder, target.entries)
     for path, value in target.entry.deps.items():
-        if not there.is_here(path, value):
+        outside = "://" in path or Path(path).is_absolute()
+        if not outside and not there.is_here(path, value):
             lost = contents.take(path, value, folder)
             if lost:
                 raise UserError(f"{lost[0]}, which {target.entry.name} read, is nowhere: {contents.how_to_get(path)}.")
@@ -178,17 +181,10 @@ def _run_again(target: Target, folder: Path) -> None:
 
 def _environment(folder: Path) -> dict[str, str]:
     """Return the environment without what would lead the processes in the clone to another repository or store."""
-    foreign = ("GIT_", "DVC_", "MLFLOW_TRACKING_URI", "PROVENN_PARENT", "PYTHONPATH")
+    foreign = ("GIT_", "DVC_", "MLFLOW_TRACKING_URI", "PROVENN_", "PYTHONPATH")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return kept | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "DVC_NO_ANALYTICS": "1",
         "DVC_SITE_CACHE_DIR": str(folder / ".dvc" / "tmp" / "site_cache"),
     }
-
-
-def _metrics(entry: StageEntry, contents: Contents) -> dict[str, float]:
-    for path, value in entry.outs.items():
-        if Path(path).name == "metrics.json":
-            return {name: float(number) for name, number in json.loads(contents.read(path, value) or "{}").items()}
-    return {}

@@ -1,8 +1,9 @@
 """DVC's lock files around a parallel run: mended where a killed process left them broken, and in serial order."""
 
 import json
+import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import psutil
 
 from provenn.files import UserError, write_bytes
+
+KEPT = 8  # contents of a lock file; each stage that ends adds one
 
 
 @contextmanager
@@ -64,60 +67,67 @@ def blockers(repo: Any) -> str:
         return "unknown"
 
 
-class LockFile:
-    """`dvc.lock` during a parallel run: its stages' order, and its last contents in case a killed process cut it."""
+class LockFiles:
+    """Every dvc.lock during a parallel run: the order of its stages, and its last contents should it be cut."""
 
-    def __init__(self, repo: Any) -> None:
+    def __init__(self, repo: Any, plan: Mapping[str, Any]) -> None:
         self.repo = repo
-        self.path = Path(repo.root_dir) / "dvc.lock"
-        self._before = list(self._stages() or ())
-        self._contents: list[bytes] = []
+        self._plan: dict[Path, list[str]] = {}
+        for stage in plan.values():
+            if getattr(stage, "name", None):
+                self._plan.setdefault(Path(stage.path).with_name("dvc.lock"), []).append(stage.name)
+        self._before = {path: list(_stages(path) or ()) for path in self._plan}
+        self._contents: dict[Path, list[bytes]] = {path: [] for path in self._plan}
         self.remember()
 
     def remember(self) -> None:
-        """Keep the present content; whether it is whole is only looked at when it is needed."""
-        with suppress(FileNotFoundError):
-            self._contents.append(self.path.read_bytes())
+        """Keep the present contents; whether they are whole is only looked at when it is needed."""
+        for path, contents in self._contents.items():
+            with suppress(FileNotFoundError):
+                contents.append(path.read_bytes())
+                del contents[:-KEPT]
 
-    def restore_if_cut(self) -> bool:
-        """Put back the last whole content where a process was killed while it wrote; tell whether that was so."""
-        # A run only adds stages, so the content with the most of them is the whole one; it may itself have been read
-        # while DVC wrote.
-        stages = [set(self._stages(content) or ()) for content in self._contents]
-        whole = max(range(len(stages)), key=lambda number: (len(stages[number]), number), default=None)
-        if whole is None or stages[whole] <= set(self._stages() or ()):
-            return False
-        write_bytes(self.path, self._contents[whole])
-        return True
+    def restore_if_cut(self) -> list[str]:
+        """Put back the last whole content where a process was killed while it wrote; return the files' names."""
+        restored = []
+        for path, contents in self._contents.items():
+            # A run only adds stages, so the content with the most of them is the whole one; it may itself have been
+            # read while DVC wrote.
+            stages = [set(_stages(path, content) or ()) for content in contents]
+            whole = max(range(len(stages)), key=lambda number: (len(stages[number]), number), default=None)
+            if whole is not None and not stages[whole] <= set(_stages(path) or ()):
+                write_bytes(path, contents[whole])
+                restored.append(os.path.relpath(path, self.repo.root_dir))
+        return restored
 
-    def order(self, plan: Sequence[str]) -> None:
+    def order(self) -> None:
         """Put the stages in the order that a serial `dvc repro` gives: those of before, then new ones as they ran."""
         from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 
         with repository_locked(self.repo):
-            present = self._stages() or {}
-            # `plan` names a stage of another folder's dvc.yaml by its path: that one has a lock file of its own.
-            rank = {name: number for number, name in enumerate(dict.fromkeys([*self._before, *plan]))}
-            ordered = sorted(present, key=lambda name: rank.get(name, len(rank)))
-            if ordered == list(present):
-                return
-            content = parse_yaml_for_update(self.path.read_text(encoding="utf-8"), str(self.path))
-            stages = content["stages"]
-            for name in ordered:
-                stages.move_to_end(name)
-            write_bytes(self.path, dumps_yaml(content).encode())
+            for path, plan in self._plan.items():
+                present = _stages(path) or {}
+                rank = {name: number for number, name in enumerate(dict.fromkeys([*self._before[path], *plan]))}
+                ordered = sorted(present, key=lambda name: rank.get(name, len(rank)))
+                if ordered == list(present):
+                    continue
+                content = parse_yaml_for_update(path.read_text(encoding="utf-8"), str(path))
+                for name in ordered:
+                    content["stages"].move_to_end(name)
+                write_bytes(path, dumps_yaml(content).encode())
 
-    def _stages(self, content: bytes | None = None) -> dict[str, Any] | None:
-        """Return the stages of `content`, or of the file; None when it is not a whole lock file."""
-        from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml
 
-        try:
-            text = (self.path.read_bytes() if content is None else content).decode()
-            parsed = parse_yaml(text, str(self.path))
-        except (FileNotFoundError, UnicodeDecodeError, YAMLFileCorruptedError):
-            return None
-        stages = parsed.get("stages") if isinstance(parsed, dict) else None
-        return stages if isinstance(stages, dict) and text.endswith("\n") else None
+def _stages(path: Path, content: bytes | None = None) -> dict[str, Any] | None:
+    """Return the stages of `content`, or of the file; None when it is not a whole lock file."""
+    from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml
+
+    try:
+        text = (path.read_bytes() if content is None else content).decode()
+        parsed = parse_yaml(text, str(path))
+    except (FileNotFoundError, UnicodeDecodeError, YAMLFileCorruptedError):
+        return None
+    stages = parsed.get("stages") if isinstance(parsed, dict) else None
+    return stages if isinstance(stages, dict) and text.endswith("\n") else None
 
 
 def _alive(info: dict[str, Any]) -> bool:

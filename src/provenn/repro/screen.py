@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from provenn.pipeline.processes import Outcome, StageProcess
+from provenn.repro.processes import Outcome, StageProcess
 
 FAILED_LOG_LINES = 40
 _MARKS: dict[Outcome, str] = {

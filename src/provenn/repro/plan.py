@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from provenn.files import UserError
+from provenn.lock import one_line
 
 # A first guess at a stage's seconds, until it has run once: starting a process, and reading its dependencies.
 START_SECONDS = 3.0
@@ -44,14 +45,6 @@ class Plan:
         except DvcException:  # such as a missing file: the stage's own process reports it
             return True
 
-    def descendants(self, name: str) -> set[str]:
-        """Return every stage that needs `name`, directly or through others."""
-        found = {name}
-        for other in self.stages:  # each stands after all that it needs
-            if self.needs[other] & found:
-                found.add(other)
-        return found - {name}
-
     def by_urgency(self, seconds: Mapping[str, float]) -> list[str]:
         """Return the stages, those first after which the longest chain of work remains.
 
@@ -65,10 +58,21 @@ class Plan:
         return sorted(self.stages, key=lambda name: -remaining[name])
 
 
+def open_repository(root: Path) -> Any:
+    """Return DVC's repository in the folder `root`; raise UserError when DVC cannot open it."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        return Repo(str(root), _wait_for_lock=False)
+    except DvcException as error:
+        raise UserError(f"DVC cannot open {root}: {one_line(error)}") from error
+
+
 def read_plan(repo: Any, targets: Iterable[str]) -> Plan:
     """Return the plan for `targets`, stages or groups of them such as `train_mlp`, with all that they need.
 
-    Without targets it is the whole pipeline. Raises UserError for an unknown target and a pipeline that DVC refuses.
+    Without targets it is the whole repository. Raises UserError for an unknown target and a pipeline that DVC refuses.
     """
     from dvc.exceptions import DvcException
     from dvc.repo.reproduce import get_active_graph, plan_repro
@@ -77,7 +81,9 @@ def read_plan(repo: Any, targets: Iterable[str]) -> Plan:
         graph = get_active_graph(repo.index.graph)
         stages = {stage.addressing: stage for stage in plan_repro(graph)}
     except DvcException as error:
-        raise UserError(f"DVC cannot read the pipeline in {repo.root_dir}: {' '.join(str(error).split())}") from error
+        raise UserError(f"DVC cannot read the pipeline in {repo.root_dir}: {one_line(error)}") from error
+    if not stages:
+        raise UserError(f"{repo.root_dir} has no stage: write a dvc.yaml, or go to the repository's root.")
     needs = {name: {other.addressing for other in graph.successors(stage)} for name, stage in stages.items()}
     wanted = _with_upstream(_named(list(targets), stages), needs)
     return Plan(
@@ -90,15 +96,15 @@ def read_plan(repo: Any, targets: Iterable[str]) -> Plan:
 def _named(targets: list[str], stages: Iterable[str]) -> set[str]:
     groups: dict[str, set[str]] = {}
     for name in stages:
-        groups.setdefault(name, set()).add(name)
-        if "@" in name:
-            groups.setdefault(name.partition("@")[0], set()).add(name)
+        # A stage, its group, and the dvc.yaml that has it.
+        for group in {name, name.partition("@")[0], name.rpartition(":")[0] or "dvc.yaml"}:
+            groups.setdefault(group, set()).add(name)
     for target in targets:
         if target not in groups:
             near = difflib.get_close_matches(target, groups, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else "`dvc stage list --name-only` names all of them."
+            hint = f"did you mean {near[0]}?" if near else "`dvc stage list --all --name-only` names all of them."
             raise UserError(f"{target} is no stage and no group of stages in dvc.yaml: {hint}")
-    return set().union(*(groups[target] for target in targets or groups))
+    return set().union(*(groups[target] for target in targets)) if targets else set(stages)
 
 
 def _with_upstream(names: set[str], needs: Mapping[str, set[str]]) -> set[str]:
@@ -116,16 +122,3 @@ def _guess(stage: Any) -> float:
     # The sizes that dvc.lock remembers: a fresh clone knows them before any data is there.
     sizes = (getattr(dependency.meta, "size", None) for dependency in stage.deps)
     return START_SECONDS + sum(size or 0 for size in sizes) / BYTES_PER_SECOND
-
-
-def open_repository(root: Path) -> Any:
-    """Return DVC's repository in the folder `root`; raise UserError when there is no pipeline."""
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    if not (root / "dvc.yaml").is_file():
-        raise UserError(f"{root} has no dvc.yaml: run this command from the repository's root.")
-    try:
-        return Repo(str(root), _wait_for_lock=False)
-    except DvcException as error:
-        raise UserError(f"DVC cannot open {root}: {' '.join(str(error).split())}") from error

@@ -1,6 +1,5 @@
-"""`provenn lineage`: from any result back to its commit, data and parameters, and forward to metrics and export."""
+"""`provenn lineage`: from any result back to its commit, data and parameters, and forward to what was made of it."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,36 +7,33 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
-from provenn.pipeline.contents import Contents
-from provenn.pipeline.locks import producers
-from provenn.pipeline.targets import Target, find_target
-from provenn.tracking import projection
-from provenn.tracking.entry import StageEntry, directory_digest
-
-KINDS = {"data": "data", "models": "model", "results": "result", "src": "code", "stages": "code"}
+from provenn.contents import Contents
+from provenn.lock import Entry, directory_digest, producers
+from provenn.trust.targets import find_target
+from provenn.view.run import RESTORED, parameters
 
 
 def trace(name: str, root: Path) -> dict[str, Any]:
-    """Return the chain of a run, file or registered model as plain values, and under `unknown` what is not known.
+    """Return the chain of a run, stage, file or registered model as plain values; `unknown` is what is not known.
 
     Raises UserError when the target is unknown.
     """
     target = find_target(name, root)
-    contents = Contents(root, target.lock)
+    contents = Contents(root, target.entries)
     unknown = list(target.unknown)
     entry, run = target.entry, target.run
     return {
         "target": name,
         "commit": {"id": target.commit, "dirty": target.dirty, "patch": target.patch is not None},
         "stage": {"name": entry.name, "description": entry.description, "command": entry.command, "key": entry.key},
-        "parameters": run.parameters if run else projection.parameters_of(entry),
-        "dependencies": _dependencies(entry, target.lock, contents, unknown),
+        "parameters": run.parameters if run else parameters(entry),
+        "dependencies": _dependencies(entry, target.entries, contents, unknown),
         "outputs": [_file(path, value, contents, unknown) for path, value in entry.outs.items()],
-        "run": run and {"id": run.id, "status": run.status, "restored": "provenn.restored" in run.tags},
+        "run": run and {"id": run.id, "status": run.status, "restored": RESTORED in run.tags},
         "platform": run.tags.get("numeric.platform") if run else None,
         "models": run.models if run else [],
         "metrics": run.metrics if run else {},
-        "export": _export(target, contents),
+        "used_by": _readers(entry, target.entries, {entry.name}),
         "registered": run.registered if run else [],
         "unknown": list(dict.fromkeys(unknown)),
     }
@@ -51,11 +47,11 @@ def as_tree(chain: Mapping[str, Any]) -> Tree:
     carried = ", which the run carries" if commit["patch"] else ""
     tree.add(f"commit {commit['id'] or 'unknown'} {state}{carried}".rstrip())
     stage = tree.add(f"stage [bold]{escape(chain['stage']['name'])}[/]  key {chain['stage']['key'][:12]}")
-    stage.add(escape(chain["stage"]["command"]))
+    stage.add(escape(chain["stage"]["command"] or "a file that DVC tracks"))
     _add_dependencies(stage.add("read"), chain["dependencies"], set())
-    parameters = stage.add("parameters")
+    settings = stage.add("parameters")
     for name, value in chain["parameters"].items():
-        parameters.add(escape(f"{name} = {value}"))
+        settings.add(escape(f"{name} = {value}"))
     run = chain["run"]
     shown = tree.add(
         f"run {run['id']} {run['status']}{' (restored)' if run['restored'] else ''}" if run else "run unknown"
@@ -69,8 +65,8 @@ def as_tree(chain: Mapping[str, Any]) -> Tree:
     made = tree.add("made")
     for out in chain["outputs"]:
         made.add(_line(out))
-    if chain["export"]:
-        tree.add(f"exported as {_line(chain['export'])}")
+    if chain["used_by"]:
+        _add_readers(tree.add("used by"), chain["used_by"])
     for version in chain["registered"]:
         tree.add(f"registered as {escape(version)}")
     if chain["unknown"]:
@@ -81,25 +77,26 @@ def as_tree(chain: Mapping[str, Any]) -> Tree:
 
 
 def _dependencies(
-    entry: StageEntry, lock: Mapping[str, StageEntry], contents: Contents, unknown: list[str]
+    entry: Entry, entries: Mapping[str, Entry], contents: Contents, unknown: list[str]
 ) -> list[dict[str, Any]]:
     """Return what a stage read, and for what stages made, what these read, down to the code and the raw data."""
     found = []
     for path, value in entry.deps.items():
-        dependency = _file(path, value, contents, unknown) | {"made_by": []}
-        made = _makers(lock, path, value)
+        kind = "data" if path in entry.tracked else "source"
+        dependency = _file(path, value, contents, unknown) | {"kind": kind, "made_by": []}
+        made = _makers(entries, path, value)
         if made is None:
             unknown.append(f"who made {path} as {entry.name} read it: dvc.lock has another content by now")
         for producer in made or []:
-            before = [] if dependency["kind"] == "code" else _dependencies(producer, lock, contents, unknown)
+            before = _dependencies(producer, entries, contents, unknown)
             dependency["made_by"].append({"stage": producer.name, "key": producer.key, "dependencies": before})
         found.append(dependency)
     return found
 
 
-def _makers(lock: Mapping[str, StageEntry], path: str, value: str) -> list[StageEntry] | None:
+def _makers(entries: Mapping[str, Entry], path: str, value: str) -> list[Entry] | None:
     """Return the stages that made this content of a path; None when they made another since."""
-    made = producers(lock, path)
+    made = producers(entries, path)
     if not made:
         return []
     if path in made:
@@ -111,38 +108,39 @@ def _makers(lock: Mapping[str, StageEntry], path: str, value: str) -> list[Stage
     return list(made.values())
 
 
+def _readers(entry: Entry, entries: Mapping[str, Entry], seen: set[str]) -> list[dict[str, Any]]:
+    """Return the stages that read what a stage made, and what theirs became; each is named once."""
+    found = []
+    for reader in entries.values():
+        read = [path for path, value in reader.deps.items() if entry in (_makers(entries, path, value) or [])]
+        if read and reader.name not in seen:
+            seen.add(reader.name)
+            artifacts = [artifact.name for artifact in reader.artifacts.values()]
+            found.append(
+                {
+                    "stage": reader.name,
+                    "read": read,
+                    "artifacts": artifacts,
+                    "used_by": _readers(reader, entries, seen),
+                }
+            )
+    return found
+
+
 def _file(path: str, value: str, contents: Contents, unknown: list[str]) -> dict[str, Any]:
-    where = contents.where(path, value)
+    outside = "://" in path or Path(path).is_absolute()
+    where = "outside the repository" if outside else contents.where(path, value)
     if where is None:
         unknown.append(
             f"the content of {path} ({value}): neither here, nor in the cache, nor in git; `dvc pull` may bring it"
         )
-    return {"path": path, "digest": value, "kind": KINDS.get(Path(path).parts[0], "settings"), "where": where}
-
-
-def _export(target: Target, contents: Contents) -> dict[str, Any] | None:
-    """Return the exported file that was made of the target's model, if it is the champion of its task."""
-    task, model = projection.task_of(target.entry), projection.model_path(target.entry)
-    export = target.lock.get(f"export_model@{task}")
-    if not export or not model or export.name == target.entry.name:
-        return None
-    champion = f"results/evaluate/{task}/champion.json"
-    if (
-        export.deps.get(champion) is None
-        or _makers(target.lock, f"models/{task}", export.deps[f"models/{task}"]) is None
-    ):
-        return None
-    text = contents.read(champion, export.deps[champion])
-    if text is None or json.loads(text)["model"] != Path(model).stem:
-        return None
-    path = projection.model_path(export) or ""
-    return _file(path, export.outs[path], contents, [])
+    return {"path": path, "digest": value, "where": where}
 
 
 def _add_dependencies(tree: Tree, dependencies: list[dict[str, Any]], shown: set[str], *, first: bool = True) -> None:
     for dependency in dependencies:
-        # Code and settings of the stages before would hide the data.
-        if not first and dependency["kind"] in ("code", "settings"):
+        # Sources of the stages before would hide the data.
+        if not first and dependency["kind"] == "source":
             continue
         branch = tree.add(_line(dependency))
         for producer in dependency["made_by"]:
@@ -152,6 +150,13 @@ def _add_dependencies(tree: Tree, dependencies: list[dict[str, Any]], shown: set
             if not again:
                 shown.add(producer["key"])
                 _add_dependencies(stage, producer["dependencies"], shown, first=False)
+
+
+def _add_readers(tree: Tree, readers: list[dict[str, Any]]) -> None:
+    for reader in readers:
+        artifacts = f", which made the artifact {', '.join(reader['artifacts'])}" if reader["artifacts"] else ""
+        branch = tree.add(f"[bold]{escape(reader['stage'])}[/]{escape(artifacts)}")
+        _add_readers(branch, reader["used_by"])
 
 
 def _line(file: Mapping[str, Any]) -> str:

@@ -1,13 +1,15 @@
-"""Reading a run back: by id, by the content that it made, or by a registered model."""
+"""Reading a run back: by id, by the stage's result that it shows, or by a registered model."""
 
+import json
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from provenn.files import UserError
-from provenn.tracking.entry import StageEntry
-from provenn.tracking.origin import PATCH_FILE
+from provenn.lock import Entry
+from provenn.view.run import ENTRY_FILE, KEY, PATCH_FILE, RESULT, STAGE
+from provenn.view.runs import StoredRuns
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,30 +31,21 @@ class StoredRun:
     @property
     def stage(self) -> str:
         """The stage that it is a run of."""
-        return self.tags.get("dvc.stage", "")
+        return self.tags.get(STAGE, "")
 
-    @property
-    def deps(self) -> dict[str, str]:
-        """The dependencies' digests, by path."""
-        return self._tagged("dvc.dep.")
-
-    @property
-    def outs(self) -> dict[str, str]:
-        """The outputs' digests, by path; none of a run that did not finish."""
-        return self._tagged("dvc.out.")
-
-    def _tagged(self, prefix: str) -> dict[str, str]:
-        return {name.removeprefix(prefix): value for name, value in self.tags.items() if name.startswith(prefix)}
+    def stands_for(self, entry: Entry) -> bool:
+        """Return whether it shows this result."""
+        return (self.stage, self.tags.get(KEY), self.tags.get(RESULT)) == (entry.name, entry.key, entry.result)
 
 
 def run_by_id(client: "MlflowClient", run_id: str) -> StoredRun:
     """Return the run whose id begins so; raise UserError when there is none, or more than one."""
-    found = [run for run in _all_runs(client) if run.info.run_id.startswith(run_id)]
+    found = StoredRuns(client).with_id(run_id)
     if len(found) != 1:
         what = "no run" if not found else f"{len(found)} runs"
         raise UserError(
             f"{what} with an id that begins with {run_id} in {client.tracking_uri}: "
-            "`provenn sync` adds what is missing, `make ui` shows the ids."
+            "`provenn sync` adds what is missing, `provenn ui` shows the ids."
         )
     return _stored(client, found[0])
 
@@ -76,31 +69,35 @@ def run_of_model(client: "MlflowClient", uri: str) -> StoredRun:
     return _stored(client, client.get_run(model.source_run_id))
 
 
-def run_of_entry(client: "MlflowClient", entry: StageEntry) -> StoredRun | None:
+def run_of_entry(client: "MlflowClient", entry: Entry) -> StoredRun | None:
     """Return the finished run that stands for a stage of a lock, if there is one."""
-    from provenn.tracking.current import StoredRuns
-
     run = StoredRuns(client).current(entry)
     return _stored(client, run) if run else None
 
 
+def entry_of_run(client: "MlflowClient", run: StoredRun) -> Entry | None:
+    """Return the stage as the run itself keeps it; None when it has lost that file."""
+    text = _artifact(client, run, ENTRY_FILE)
+    if text is None:
+        return None
+    kept: dict[str, Any] = json.loads(text)
+    outs = {path: value for path, value in kept["outs"].items() if value}
+    return Entry(kept["stage"], kept["command"], kept["deps"], kept["params"], outs)
+
+
 def patch_of(client: "MlflowClient", run: StoredRun) -> str | None:
     """Return the uncommitted changes that a run carries, or None."""
-    if run.tags.get("provenn.patch") != PATCH_FILE:
-        return None
+    return _artifact(client, run, PATCH_FILE)
+
+
+def _artifact(client: "MlflowClient", run: StoredRun, path: str) -> str | None:
+    from mlflow.exceptions import MlflowException
+
     with tempfile.TemporaryDirectory() as folder:
-        return Path(client.download_artifacts(run.id, PATCH_FILE, folder)).read_text("utf-8", "surrogateescape")
-
-
-def _all_runs(client: "MlflowClient") -> "list[Run]":
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    runs: list[Run] = []
-    token = None
-    while token != "":
-        page = client.search_runs(experiments, max_results=1000, page_token=token)
-        token = page.token or ""
-        runs += page
-    return runs
+        try:
+            return Path(client.download_artifacts(run.id, path, folder)).read_text("utf-8", "surrogateescape")
+        except (OSError, MlflowException):
+            return None
 
 
 def _stored(client: "MlflowClient", run: "Run") -> StoredRun:
@@ -108,12 +105,10 @@ def _stored(client: "MlflowClient", run: "Run") -> StoredRun:
     for output in run.outputs.model_outputs if run.outputs else []:
         model = client.get_logged_model(output.model_id)
         models.append(model.name)
-        task = run.data.tags.get("task")
-        for version in client.search_model_versions(f"name = 'provenn-{task}'"):
-            if version.source == f"models:/{model.model_id}":
-                aliases = client.get_registered_model(version.name).aliases
-                marks = [f"@{alias}" for alias, number in aliases.items() if str(number) == str(version.version)]
-                registered.append(" ".join([f"{version.name} version {version.version}", *marks]))
+        for version in client.search_model_versions(f"source_path = 'models:/{model.model_id}'"):
+            aliases = client.get_registered_model(version.name).aliases
+            marks = [f"@{alias}" for alias, number in aliases.items() if str(number) == str(version.version)]
+            registered.append(" ".join([f"{version.name} version {version.version}", *marks]))
     data = run.data
     return StoredRun(
         run.info.run_id, run.info.status, dict(data.tags), dict(data.params), dict(data.metrics), models, registered

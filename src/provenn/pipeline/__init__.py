@@ -1,1 +1,0 @@
-"""What surrounds `dvc repro`: the results it left, the promises they must keep, the README's tables."""

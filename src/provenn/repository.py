@@ -1,0 +1,145 @@
+"""The repository: its root, its commits, and what is changed in it but not committed."""
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+
+from provenn.files import UserError
+
+PATCH_LIMIT = 1_000_000  # characters
+# Files that git does not know yet are taken into a patch only when their name says that they are source.
+SOURCE_SUFFIXES = frozenset(
+    [
+        ".py",
+        ".pyi",
+        ".ipynb",
+        ".r",
+        ".jl",
+        ".sh",
+        ".sql",
+        ".c",
+        ".cpp",
+        ".h",
+        ".cu",
+        ".rs",
+        ".go",
+        ".java",
+        ".js",
+        ".ts",
+        ".yaml",
+        ".yml",
+        ".toml",
+        ".json",
+        ".cfg",
+        ".ini",
+        ".dvc",
+    ]
+)
+_SECRETS = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY"
+    r"|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_\w{30,}|\bgithub_pat_\w{30,}|\bxox[abprs]-\w{10,}|\bsk-[\w-]{20,}"
+    r"|://[^/\s:@]+:[^/\s@]+@"
+    r"|(?i:password|passwd|secret|token|api_?key)[\"']?\s*[:=]\s*[\"']?[^\s\"'(){}\[\]]{8,}"
+)
+
+
+def find_root(start: Path | None = None) -> Path:
+    """Return the root of the DVC repository around a folder, by default the working one; UserError outside of any."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / ".dvc").is_dir():
+            return folder
+    raise UserError(f"{here} is not inside a DVC repository: go to one, or make one with `dvc init`.")
+
+
+def git(*arguments: str, root: Path | str, environment: dict[str, str] | None = None) -> str | None:
+    """Return what a git command prints, or None when it fails or git is missing."""
+    command = ["git", "-C", str(root), *arguments]
+    # A hook of git exports GIT_DIR, which would point every command at the hook's repository.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        finished = subprocess.run(command, capture_output=True, timeout=60, env=inherited | (environment or {}))
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return finished.stdout.decode("utf-8", "surrogateescape") if finished.returncode == 0 else None
+
+
+def git_root(root: Path) -> Path | None:
+    """Return the top of the git repository that the DVC repository lies in, or None without git."""
+    top = (git("rev-parse", "--show-toplevel", root=root) or "").strip()
+    return Path(top).resolve() if top else None
+
+
+def head(root: Path) -> str | None:
+    """Return the commit that is checked out; None without git or before the first commit."""
+    return (git("rev-parse", "--verify", "HEAD", root=root) or "").strip() or None
+
+
+def has_commit(root: Path, commit: str) -> bool:
+    """Return whether this clone has the commit."""
+    return git("cat-file", "-e", f"{commit}^{{commit}}", root=root) is not None
+
+
+def commits_with_locks(root: Path) -> list[str]:
+    """Return the commits of all branches and tags that changed a dvc.lock, the oldest first."""
+    arguments = ("--reverse", "--topo-order", "--branches", "--tags", "HEAD", "--", ":(glob)**/dvc.lock")
+    return (git("rev-list", *arguments, root=root) or "").split()
+
+
+def commit_tags(root: Path, outputs: Collection[str] = ()) -> dict[str, str]:
+    """Return the tags that say from which commit a run is, and whether anything in it was changed; none without git.
+
+    What the pipeline itself writes, `outputs` and its locks, is no change.
+    """
+    commit = head(root)
+    if commit is None:
+        return {}
+    tags = {"git.commit": commit, "git.dirty": str(bool(_changed(root, outputs))).lower()}
+    experiment = os.environ.get("DVC_EXP_NAME")
+    return tags | ({"dvc.experiment": experiment} if experiment else {})
+
+
+def uncommitted_patch(root: Path, outputs: Collection[str] = ()) -> tuple[str | None, str]:
+    """Return what turns the commit into what is here, as a patch for `git apply` at git's root, and a note.
+
+    Taken are files that git tracks, and new ones whose names say that they are source. The patch is None, and the note
+    says why, when it is larger than PATCH_LIMIT or seems to hold a secret.
+    """
+    top = git_root(root)
+    changed = _changed(root, outputs)
+    if top is None or not changed:
+        return None, "left out: nothing is changed"
+    with tempfile.TemporaryDirectory() as folder:
+        # An index of its own: the user's staged changes stay as they are.
+        environment = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
+        git("read-tree", "HEAD", root=top, environment=environment)
+        git("add", "--all", "--force", "--", *changed, root=top, environment=environment)
+        arguments = ("diff", "--cached", "--binary", "--no-color", "--no-ext-diff", "HEAD")
+        patch = git(*arguments, root=top, environment=environment)
+    if patch is None:
+        return None, "left out: git could not make it"
+    if len(patch) > PATCH_LIMIT:
+        return None, f"left out: {len(patch):,} characters, more than {PATCH_LIMIT:,}"
+    if any(_SECRETS.search(line) for line in patch.splitlines() if line.startswith("+")):
+        return None, "left out: a line looks like a password or a key"
+    return patch, ""
+
+
+def _changed(root: Path, outputs: Collection[str]) -> list[str]:
+    """Return the changed sources, relative to git's root."""
+    top = git_root(root)
+    if top is None:
+        return []
+    status = git("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", root=top) or ""
+    prefix = os.path.relpath(root.resolve(), top)
+    written = [os.path.normpath(f"{prefix}/{path}") for path in outputs]
+    found = []
+    for line in filter(None, status.split("\0")):
+        state, path = line[:2], line[3:]
+        made = Path(path).name == "dvc.lock" or any(path == out or path.startswith(f"{out}/") for out in written)
+        if not made and (state != "??" or Path(path).suffix.lower() in SOURCE_SUFFIXES):
+            found.append(path)
+    return found

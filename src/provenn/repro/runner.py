@@ -1,0 +1,207 @@
+"""What runs when: each stage that has changed, as soon as all that it needs is up to date, the most urgent first.
+
+DVC's own locks keep dvc.lock whole; this module decides what to start, and tidies up afterwards.
+"""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from graphlib import TopologicalSorter
+from pathlib import Path
+from types import FrameType
+from typing import Protocol
+
+from provenn.exclusive import only_one
+from provenn.files import write_json
+from provenn.repro.dvc_locks import LockFiles, blockers, mend_rwlock
+from provenn.repro.plan import Plan, open_repository, read_plan
+from provenn.repro.processes import Outcome, StageProcess, stop
+from provenn.repro.report import UP_TO_DATE, Report
+from provenn.repro.run_cache import forget_lost_outputs
+from provenn.repro.tracking import Tracking
+
+FOLDER = Path(".dvc/tmp/provenn")  # logs and durations, below the repository's root
+TICK_SECONDS = 0.05
+BUSY_SECONDS = 30.0  # how long a stage whose files someone else holds is tried again
+BUSY_PAUSE_SECONDS = 1.0
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class View(Protocol):
+    """Whoever watches a run."""
+
+    def started(self, process: StageProcess) -> None:
+        """A stage's process was started."""
+
+    def finished(self, name: str, outcome: Outcome, seconds: float) -> None:
+        """It is settled what becomes of a stage."""
+
+    def note(self, text: str) -> None:
+        """Something else that the user should know."""
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def reproduce(root: Path, targets: Iterable[str], jobs: int, view: View) -> Report:
+    """Bring `targets`, or everything, up to date in the DVC repository at `root`, `jobs` stages at once.
+
+    Raises UserError, before anything is touched, for an unknown target, a pipeline that DVC refuses, and a lock that
+    someone else holds.
+    """
+    began = time.monotonic()
+    os.chdir(root)  # DVC names stages as seen from the working folder
+    with open_repository(root) as repo, only_one(root, "repro", wait_s=0):
+        mend_rwlock(repo)
+        tracking = Tracking(root)
+        runner = Runner(root, read_plan(repo, targets), jobs, view, tracking)
+        try:
+            report = runner.run()
+        finally:
+            runner.tidy_up()
+        _remember_durations(root, report)
+        report.total_seconds = time.monotonic() - began
+        tracking.end(report, view.note)
+    return report
+
+
+class Runner:
+    """Decides, tick by tick, which stages of a plan to start, and settles those that ended."""
+
+    def __init__(self, root: Path, plan: Plan, jobs: int, view: View, tracking: Tracking) -> None:
+        self.root = root
+        self.plan = plan
+        self.view = view
+        self.tracking = tracking
+        self.report = Report(jobs)
+        self._order = {name: place for place, name in enumerate(plan.by_urgency(_known_durations(root)))}
+        self._graph = TopologicalSorter(plan.needs)
+        self._graph.prepare()
+        self._ready: list[str] = []
+        self._running: list[StageProcess] = []
+        self._outcomes: dict[str, Outcome] = {}
+        self._changed: set[str] = set()
+        self._busy_since: dict[str, float] = {}
+        self._not_before: dict[str, float] = {}
+        self._locks = LockFiles(plan.repo, plan.stages)
+        self._signals: list[int] = []
+        self._killed = False
+
+    def run(self) -> Report:
+        """Run until everything is settled, or until SIGINT, SIGTERM or SIGHUP; nothing is left running."""
+        # What is ignored stays so: a shell does that for jobs that are to outlive it.
+        caught = [number for number in _STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+        previous = {number: signal.signal(number, self._interrupt) for number in caught}
+        try:
+            while not self._signals:
+                self._ready = sorted([*self._ready, *self._graph.get_ready()], key=self._order.__getitem__)
+                if not self._ready and not self._running:
+                    break
+                moved = self._start()
+                if not (self._collect() or moved):
+                    time.sleep(TICK_SECONDS)
+        finally:
+            if self._signals:
+                self.view.note("stopping: what is running gets 5 s to end; interrupt again to kill it at once")
+            self._killed = stop(self._running, hurry=lambda: len(self._signals) > 1)
+            self._collect(stopped=True)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        self.report.stopped_by = self._signals[0] if self._signals else None
+        rest: Outcome = "stopped" if self._signals else "skipped"
+        for name in self.plan.stages:
+            if name not in self._outcomes:
+                self._settle(name, rest)
+        self.report.outcomes = {name: self._outcomes[name] for name in self.plan.stages}
+        return self.report
+
+    def tidy_up(self) -> None:
+        """Leave lock files that the next repro accepts, in the order of a serial one."""
+        if self._killed:
+            mend_rwlock(self.plan.repo)
+            for name in self._locks.restore_if_cut():
+                self.view.note(f"{name} was cut while it was written: it is as it was before that stage.")
+        if self.report.logs:
+            self._locks.order()
+
+    def _start(self) -> bool:
+        """Start what can be started; tell whether anything moved."""
+        for name in self._ready:
+            if len(self._running) >= self.report.jobs or self._signals:
+                return False
+            if time.monotonic() < self._not_before.get(name, 0.0):
+                continue
+            self._ready.remove(name)
+            if name not in self._changed and not self.plan.changed(name):
+                self._settle(name, "unchanged")
+            else:
+                self._launch(name)
+            return True
+        return False
+
+    def _launch(self, name: str) -> None:
+        if name not in self._changed and forget_lost_outputs(self.plan.repo, self.plan.stages[name]):
+            self.view.note(f"{name}: the outputs that dvc.lock names are lost; an earlier run of it is taken instead.")
+        self._changed.add(name)
+        log = self.root / FOLDER / "logs" / f"{name.replace('/', '_').replace(':', '_')}.log"
+        process = StageProcess(name, log, self.tracking.begin(name))
+        self._running.append(process)
+        self.report.logs[name] = log
+        self.view.started(process)
+
+    def _collect(self, stopped: bool = False) -> bool:
+        """Settle the stages whose processes have ended; tell whether there were any."""
+        ended = [(process, outcome) for process in self._running if (outcome := process.outcome)]
+        for process, outcome in ended:
+            self._running.remove(process)
+            self._locks.remember()
+            if outcome == "failed" and not stopped and process.busy and self._try_again(process.name):
+                continue
+            final: Outcome = "stopped" if outcome == "failed" and stopped else outcome
+            if final != "unchanged":
+                self.tracking.settle(process, final)
+            self._settle(process.name, final, process.seconds)
+        return bool(ended)
+
+    def _try_again(self, name: str) -> bool:
+        now = time.monotonic()
+        if now - self._busy_since.setdefault(name, now) > BUSY_SECONDS:
+            self.view.note(
+                f"{name}: another process holds its files ({blockers(self.plan.repo)}): "
+                "wait for it or end it, then run `provenn repro` again."
+            )
+            return False
+        self._not_before[name] = now + BUSY_PAUSE_SECONDS
+        self._ready.append(name)
+        return True
+
+    def _settle(self, name: str, outcome: Outcome, seconds: float = 0.0) -> None:
+        self._outcomes[name] = outcome
+        self.report.seconds[name] = seconds
+        if outcome in UP_TO_DATE:
+            self._graph.done(name)
+        self.view.finished(name, outcome, seconds)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._signals.append(number)
+
+
+def _known_durations(root: Path) -> dict[str, float]:
+    with suppress(OSError, ValueError, TypeError, AttributeError):
+        known = json.loads((root / FOLDER / "durations.json").read_bytes())
+        return {str(name): float(seconds) for name, seconds in known.items()}
+    return {}
+
+
+def _remember_durations(root: Path, report: Report) -> None:
+    ran = {name: round(report.seconds[name], 2) for name, outcome in report.outcomes.items() if outcome == "ran"}
+    if ran:
+        with suppress(OSError):
+            write_json(root / FOLDER / "durations.json", _known_durations(root) | ran)

@@ -1,0 +1,166 @@
+"""What a stage's files say: numbers and texts of its metrics, curves of its plots, and the files worth showing.
+
+A file that is not there says nothing: which ones are missing is `absent`.
+"""
+
+import csv
+import json
+import math
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from provenn.lock import Entry
+from provenn.view.meta import meta_of
+
+TABLES = {".csv": ",", ".tsv": "\t"}
+LIVE_CURVES = "plots/metrics"  # where DVCLive keeps a table a metric, below its folder
+
+
+class Point(NamedTuple):
+    """A number of a curve: at which step, and when (ms since 1970), where that is known."""
+
+    name: str
+    value: float
+    step: int
+    at: int | None = None
+
+
+def metrics(entry: Entry) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the numbers and the texts of a stage's metrics files, nested names joined by a dot.
+
+    Of several files, the names of each begin with the file's.
+    """
+    numbers: dict[str, float] = {}
+    texts: dict[str, str] = {}
+    files = [path for path in entry.metrics if (entry.root / path).is_file()]
+    for path in files:
+        prefix = f"{Path(path).stem}." if len(entry.metrics) > 1 else ""
+        for name, value in _scalars(read_values(entry.root / path)):
+            if isinstance(value, str):
+                texts[prefix + name] = value
+            elif math.isfinite(value):
+                numbers[prefix + name] = float(value)
+    return numbers, texts
+
+
+def curves(entry: Entry) -> list[Point]:
+    """Return the points of a stage's curves.
+
+    A table among its plots is a curve when its column `x` counts upwards; so is each table that DVCLive writes.
+    """
+    points: list[Point] = []
+    for path, properties in entry.plots.items():
+        file, x = entry.root / path, properties.get("x")
+        if file.is_file() and isinstance(x, str):
+            points += _curve(read_table(file), x)
+    for folder in _live_folders(entry):
+        for file in sorted(folder.rglob("*.tsv")):
+            name = file.relative_to(folder).with_suffix("").as_posix()  # the column has the last part of it alone
+            rows = [{"step": row.get("step"), name: row.get(file.stem)} for row in read_table(file)]
+            points += _curve(rows, "step")
+    return list(dict.fromkeys(points))
+
+
+def shown_files(entry: Entry) -> dict[str, Path]:
+    """Return the files to show, by their path in the run: metrics, plots, and what `meta` adds."""
+    found: dict[str, Path] = {}
+    for path in [*entry.metrics, *entry.plots, *meta_of(entry).artifacts, *(_live_outs(entry))]:
+        out = entry.root / path
+        files = sorted(file for file in out.rglob("*") if file.is_file()) if out.is_dir() else [out]
+        found |= {file.relative_to(entry.root).as_posix(): file for file in files if file.is_file()}
+    return found
+
+
+def needed_paths(entry: Entry) -> list[str]:
+    """Return the outputs that a complete run is made of; their folders where the files lie in one."""
+    meta = meta_of(entry)
+    wanted = {*entry.metrics, *entry.plots, *entry.models(), *meta.models, *meta.artifacts, *meta.scores}
+    wanted |= {meta.description} if meta.description else set()
+    return [out for out in entry.outs if any(path == out or path.startswith(f"{out}/") for path in wanted)]
+
+
+def scores(entry: Entry) -> dict[str, dict[str, float]]:
+    """Return the numbers that belong on other stages' runs, by the path of the file, without suffix, of each run."""
+    found: dict[str, dict[str, float]] = {}
+    for file, folder in meta_of(entry).scores.items():
+        if (entry.root / file).is_file():
+            for name, value in _scalars(read_values(entry.root / file)):
+                model, _, metric = name.partition("/")
+                if metric and not isinstance(value, str) and math.isfinite(value):
+                    found.setdefault(f"{folder}/{model}", {})[metric] = float(value)
+    return found
+
+
+def read_values(path: Path) -> Any:
+    """Return the content of a JSON, YAML or TOML file, nothing for one that cannot be read."""
+    try:
+        if path.suffix in (".yaml", ".yml"):
+            from dvc.utils.serialize import parse_yaml
+
+            return parse_yaml(path.read_text(encoding="utf-8"), str(path))
+        if path.suffix == ".toml":
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_bytes())
+    except Exception:  # somebody else's file, in whatever state: it then has no numbers to show
+        return {}
+
+
+def read_table(path: Path) -> list[Mapping[str, Any]]:
+    """Return the rows of a CSV, TSV or JSON table, none of one that cannot be read."""
+    if path.suffix == ".json":
+        rows = read_values(path)
+        if isinstance(rows, dict):
+            rows = next((value for value in rows.values() if isinstance(value, list)), [])
+        return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    if path.suffix not in TABLES:
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file, delimiter=TABLES[path.suffix]))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []
+
+
+def _curve(rows: Sequence[Mapping[str, Any]], x: str) -> list[Point]:
+    steps = [_number(row.get(x)) for row in rows]
+    counts = all(step is not None and step.is_integer() for step in steps)
+    if not counts or any(after <= before for before, after in pairwise(step or 0.0 for step in steps)):
+        return []
+    return [
+        Point(name, number, int(step))
+        for row, step in zip(rows, steps, strict=True)
+        for name, value in row.items()
+        if step is not None and name and name != x and (number := _number(value)) is not None
+    ]
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _scalars(value: Any, prefix: str = "") -> Iterator[tuple[str, float | str]]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _scalars(item, f"{prefix}.{name}" if prefix else str(name))
+    elif isinstance(value, (bool, int, float, str)) and prefix:
+        yield prefix, float(value) if not isinstance(value, str) else value
+
+
+def _live_outs(entry: Entry) -> list[str]:
+    """Return the outputs, or the folders of metrics files, that are DVCLive's: they hold its tables."""
+    folders = dict.fromkeys([*entry.outs, *(str(Path(path).parent) for path in entry.metrics)])
+    return [path for path in folders if (entry.root / path / LIVE_CURVES).is_dir()]
+
+
+def _live_folders(entry: Entry) -> list[Path]:
+    direct = [path for path in entry.plots if path.endswith(LIVE_CURVES) and (entry.root / path).is_dir()]
+    return [
+        entry.root / path for path in dict.fromkeys([*direct, *(f"{out}/{LIVE_CURVES}" for out in _live_outs(entry))])
+    ]

@@ -1,0 +1,211 @@
+"""`provenn sync`: make MLflow agree with dvc.lock, from the stages' files alone."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from provenn.contents import Contents
+from provenn.exclusive import only_one
+from provenn.lock import Entry, directory_digest, producers, read_lock
+from provenn.repository import commit_tags, commits_with_locks, uncommitted_patch
+from provenn.view import contents as shown
+from provenn.view.meta import meta_of
+from provenn.view.records import Told, find_record
+from provenn.view.run import PARTIAL, PATCH, RESTORED, log_scores, register_models, view
+from provenn.view.runs import StoredRuns
+from provenn.view.store import connect, default_experiment, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """What sync found or did for one stage of a lock: `agreed`, `created` or `partial`, and what to do about it."""
+
+    stage: str
+    state: str
+    run_id: str
+    detail: str = ""
+    commit: str | None = None
+
+
+@dataclass
+class SyncReport:
+    """What `synchronise` did: a report a stage, and the ids or names of what was mended besides."""
+
+    uri: str
+    stages: list[StageReport] = field(default_factory=list)
+    killed: list[str] = field(default_factory=list)
+    superseded: list[str] = field(default_factory=list)
+    scored: list[str] = field(default_factory=list)
+    registered: list[str] = field(default_factory=list)
+    nested: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every stage of the working folder's lock has a run that shows all its files."""
+        return all(stage.state != "partial" or stage.commit for stage in self.stages)
+
+    @property
+    def created(self) -> int:
+        """How many runs were made."""
+        return sum(stage.state == "created" or bool(stage.detail) for stage in self.stages)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as plain values for JSON."""
+        return asdict(self) | {"complete": self.complete}
+
+    def table(self) -> Table:
+        """Return the short table: every stage that was not in agreement, and what was mended besides."""
+        agreed = sum(stage.state == "agreed" for stage in self.stages)
+        table = Table(title=f"{agreed} of {len(self.stages)} stages had their run in {self.uri}", title_justify="left")
+        for column in ("stage", "what was done", "run"):
+            table.add_column(column, overflow="fold")
+        for stage in self.stages:
+            if stage.state != "agreed":
+                name = f"{stage.stage} ({stage.commit[:8]})" if stage.commit else stage.stage
+                table.add_row(name, ": ".join(filter(None, (stage.state, stage.detail))), stage.run_id[:8])
+        mended = [("", "KILLED: its process is gone", run_id) for run_id in self.killed]
+        mended += [("", "superseded: an equal run stands for the stage", run_id) for run_id in self.superseded]
+        mended += [(name, "numbers of another stage added", "") for name in self.scored]
+        mended += [(name, "registered, or made champion", "") for name in self.registered]
+        mended += [(name, "put below the run that reads its model", "") for name in self.nested]
+        for name, what, run_id in mended:
+            table.add_row(name, what, run_id[:8])
+        if not table.row_count:
+            table.add_row("", "nothing: MLflow agrees with dvc.lock", "")
+        return table
+
+
+def synchronise(
+    root: Path, *, uri: str | None = None, all_commits: bool = False, client: "MlflowClient | None" = None
+) -> SyncReport:
+    """Give every stage of the locks exactly one current finished run in the store; write nothing that is there already.
+
+    With `all_commits` the locks in git's history come first. What is nowhere to be found leaves a run partial: it shows
+    parameters and what git holds, and is made anew once more is there. Raises UserError when there is no stage with a
+    result, and when the store cannot be reached or read.
+    """
+    entries = _with_command(read_lock(root))
+    with only_one(root, "sync"):
+        client = client or connect(root, uri)
+        runs = StoredRuns(client, _experiments(root, entries) if all_in_one(client) else None)
+        report = SyncReport(uri or tracking_uri(root), killed=runs.end_dead())
+        for commit in commits_with_locks(root) if all_commits else ():
+            past = _with_command(read_lock(root, commit))
+            _Projection(root, past, runs, report, commit).project()
+        _Projection(root, entries, runs, report).project()
+    return report
+
+
+def all_in_one(client: "MlflowClient") -> bool:
+    """Return whether a store may hold other projects' experiments, which are then not read."""
+    return not client.tracking_uri.startswith("sqlite:")
+
+
+class _Projection:
+    """The entries of one lock, of a commit or of the working folder, made visible in a store."""
+
+    def __init__(
+        self, root: Path, entries: dict[str, Entry], runs: StoredRuns, report: SyncReport, commit: str | None = None
+    ) -> None:
+        self.root, self.entries, self.runs, self.report, self.commit = root, entries, runs, report, commit
+        self.contents = Contents(root, entries, commit)
+        outputs = [out for entry in entries.values() for out in entry.outs]
+        self._origin = {"git.commit": commit, "git.dirty": "false"} if commit else commit_tags(root, outputs)
+        self._outputs = outputs
+        here = self._origin.get("git.commit")
+        self._committed = read_lock(root, here) if here and not commit and self._origin["git.dirty"] == "true" else {}
+
+    def project(self) -> None:
+        """Make the runs that are missing or may be completed, then what relates them."""
+        for entry in self.entries.values():
+            self._show(entry)
+            self.report.superseded += self.runs.supersede_older(entry)
+            if run := self.runs.current(entry):
+                self.report.registered += register_models(
+                    self.runs.client, run.info.run_id, entry, champion=self.commit is None
+                )
+        for entry in self.entries.values():
+            relate(entry, self.entries, self.runs, self.contents, self.report, newest=self.commit is None)
+
+    def _show(self, entry: Entry) -> None:
+        run = self.runs.current(entry)
+        if run and PARTIAL not in run.data.tags:
+            self.report.stages.append(StageReport(entry.name, "agreed", run.info.run_id, commit=self.commit))
+            return
+        with self.contents.files_of(entry, shown.needed_paths(entry)) as (found, absent):
+            detail = f"{', '.join(absent)}: {self.contents.how_to_get(entry.name)}" if absent else ""
+            if run is None or run.data.tags[PARTIAL] != f"nowhere: {', '.join(absent)}":
+                before, run = run, self._restore(found, absent)
+                if before:
+                    self.runs.remove(before)
+                    self.runs.client.delete_run(before.info.run_id)
+        state = "partial" if absent else "created"
+        self.report.stages.append(StageReport(entry.name, state, run.info.run_id, detail, self.commit))
+
+    def _restore(self, entry: Entry, absent: list[str]) -> Any:
+        told = find_record(self.root, entry) or self._told(entry)
+        told.tags |= {RESTORED: "true"}
+        run_id = view(self.runs.client, self.root, entry, told, absent=absent)
+        run = self.runs.client.get_run(run_id)
+        self.runs.add(run)
+        return run
+
+    def _told(self, entry: Entry) -> Told:
+        """Return what is known of a result without a record: the commit from which it is."""
+        told = Told(tags=dict(self._origin))
+        same = self._committed.get(entry.name)
+        if same and (same.key, same.result) == (entry.key, entry.result):
+            told.tags["git.dirty"] = "false"
+        elif told.tags.get("git.dirty") == "true":
+            told.patch, note = uncommitted_patch(self.root, self._outputs)
+            told.tags |= {PATCH: note} if note else {}
+        return told
+
+
+def relate(
+    entry: Entry,
+    entries: Mapping[str, Entry],
+    runs: StoredRuns,
+    contents: Contents,
+    report: SyncReport,
+    *,
+    newest: bool,
+) -> None:
+    """Put a stage's numbers on the runs that they are about, and the runs that it judges below its own."""
+    meta = meta_of(entry)
+    if not runs.current(entry) or not (meta.scores or meta.children):
+        return
+    with contents.files_of(entry, [path for path in shown.needed_paths(entry) if path in meta.scores]) as (found, _):
+        values = shown.scores(found)
+    for folder in dict.fromkeys(meta.scores.values()):
+        for path, maker in _as_read(entry, folder, entries).items():
+            run, numbers = runs.current(maker), values.get(str(Path(path).with_suffix("")))
+            if run and numbers and log_scores(runs.client, run, numbers, replace=newest):
+                report.scored.append(maker.name)
+    if newest:
+        makers = [maker for path in meta.children for maker in _as_read(entry, path, entries).values()]
+        report.nested += [maker.name for maker in makers if runs.nest(maker, entry)]
+
+
+def _as_read(entry: Entry, path: str, entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Return the stages that made what a stage read at `path`, by output; none when one has made another since."""
+    made = {out: maker for out, maker in producers(entries, path).items() if out == path or out.startswith(f"{path}/")}
+    if path in made:
+        return made if entry.deps.get(path) == made[path].outs[path] else {}
+    files = {out.removeprefix(f"{path}/"): maker.outs[out] for out, maker in made.items()}
+    return made if directory_digest(files) == entry.deps.get(path) else {}
+
+
+def _experiments(root: Path, entries: Mapping[str, Entry]) -> set[str]:
+    return {meta_of(entry).experiment or default_experiment(root) for entry in entries.values()}
+
+
+def _with_command(entries: dict[str, Entry]) -> dict[str, Entry]:
+    """Return the entries that are steps of a pipeline: a .dvc file has no run."""
+    return {name: entry for name, entry in entries.items() if entry.command}
