@@ -1,25 +1,18 @@
 """The gate: rules on metrics, written in a file, that CI checks."""
 
-import fnmatch
-import glob
 import json
-import math
 import operator
 import os
-import re
 import sys
-import tomllib
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from provenn.files import UserError, missing_file
+from provenn.files import UserError
+from provenn.metric_files import find_metrics, finite_number, read_values
 
 # A bound's name: the comparison, its sign, and the sign of the contrary.
 BOUNDS = {
@@ -99,7 +92,7 @@ def check_rules(file: Path) -> list[Checked]:
         raise UserError(
             f"{file} is missing: write the rules there, or name their file; `provenn gate --help` shows some."
         )
-    rules = _read(file)
+    rules = read_values(file)
     if not isinstance(rules, list) or not rules:
         raise UserError(f"{file} is not a list of rules: begin each with `- rule:`; `provenn gate --help` shows some.")
     return [_check_rule(rule, f"{file}, rule {number}", file.parent) for number, rule in enumerate(rules, 1)]
@@ -111,7 +104,8 @@ def _check_rule(rule: Any, place: str, folder: Path) -> Checked:
     for key in rule:
         if key not in KEYS:
             close = get_close_matches(str(key), KEYS, 1)
-            raise UserError(f"{place}: {key} is unknown: {f'did you mean {close[0]}' if close else ', '.join(KEYS)}?")
+            hint = f"did you mean {close[0]}?" if close else f"a rule has {', '.join(KEYS)}."
+            raise UserError(f"{place}: {key} is unknown: {hint}")
     for key in ("rule", "metric"):
         if not isinstance(rule.get(key), str):
             raise UserError(f"{place}: `{key}` is missing or not text: write one.")
@@ -119,100 +113,16 @@ def _check_rule(rule: Any, place: str, folder: Path) -> Checked:
     if len(bounds) != 1:
         raise UserError(f"{place}: write one of {', '.join(BOUNDS)}, not {' and '.join(bounds) or 'none'}.")
     bound = bounds[0]
-    values = _metrics(rule["metric"], place, folder)
+    values = find_metrics(rule["metric"], place, folder)
     limit = rule[bound]
     if isinstance(limit, str):
-        found = _metrics(limit, f"{place}, {bound}", folder)
+        found = find_metrics(limit, f"{place}, {bound}", folder)
         if len(found) > 1:
             raise UserError(f"{place}, {bound}: {limit} names {len(found)} metrics: a bound is one.")
         limit = next(iter(found.values()))
-    limit = _number(limit, f"{place}, {bound}")
+    limit = finite_number(limit, f"{place}, {bound}")
     kept = all(BOUNDS[bound][0](value, limit) for value in values.values())
     return Checked(rule["rule"], values, bound, limit, kept)
-
-
-def _metrics(metric: str, place: str, folder: Path) -> dict[str, float]:
-    """Return the numbers that `file:key` names, by `file:key`; wildcards in both may name several."""
-    pattern, _, key = metric.partition(":")
-    if not key:
-        raise UserError(f"{place}: {metric!r} is neither a number nor `file:key`.")
-    values = {}
-    for file in [file for part in _braces(pattern) for file in _files(part, place, folder)]:
-        leaves = dict(_leaves(_read(folder / file)))
-        for part in _braces(key):
-            found = _find(leaves, part)
-            if not found:
-                raise UserError(f"{place}: {folder / file} has no {part}: {_known(leaves, part)}")
-            for name, value in found.items():
-                shown = f"{file}:{name}"
-                values[shown] = _number(value, f"{place}: {shown}")
-    return values
-
-
-def _files(pattern: str, place: str, folder: Path) -> list[str]:
-    if (folder / pattern).is_file():
-        return [pattern]
-    # Path.glob takes no absolute pattern.
-    found = sorted(glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207
-    files = [name for name in found if (folder / name).is_file()]
-    if not files:
-        error = f"no file matches {folder / pattern}: make one with `dvc repro`."
-        raise UserError(f"{place}: {error if glob.has_magic(pattern) else missing_file(folder / pattern)}")
-    return files
-
-
-def _find(leaves: dict[tuple[str, ...], Any], key: str) -> dict[str, Any]:
-    """Return the value that a key names, or else those that it names as a pattern; a flat key goes first."""
-    exact = [path for path in leaves if key in ("/".join(path), ".".join(path))]
-    if exact:
-        return {key: leaves[min(exact, key=len)]}
-    pattern = re.compile(fnmatch.translate(key))
-    return {
-        "/".join(path): value
-        for path, value in leaves.items()
-        if pattern.match("/".join(path)) or pattern.match(".".join(path))
-    }
-
-
-def _known(leaves: dict[tuple[str, ...], Any], key: str) -> str:
-    names = ["/".join(path) for path in leaves]
-    close = get_close_matches(key, names, 1)
-    return f"did you mean {close[0]}?" if close else f"it has {', '.join(names[:8]) or 'nothing'}."
-
-
-def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if not isinstance(value, dict | list):
-        yield path, value
-        return
-    for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-        yield from _leaves(part, (*path, str(key)))
-
-
-def _braces(pattern: str) -> list[str]:
-    """Return the patterns that `{a,b}` stands for."""
-    group = re.search(r"\{([^{}]*)\}", pattern)
-    if not group:
-        return [pattern]
-    ends = pattern[: group.start()], pattern[group.end() :]
-    return [whole for part in group[1].split(",") for whole in _braces(part.join(ends))]
-
-
-def _number(value: Any, place: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UserError(f"{place} is {value!r}: only a finite number can be compared.")
-    return value
-
-
-def _read(file: Path) -> Any:
-    """Return a file's content as DVC reads it: TOML, JSON, or else YAML 1.2, where 1e-3 is a number."""
-    try:
-        text = file.read_text(encoding="utf-8")
-        if file.suffix == ".toml":
-            return tomllib.loads(text)
-        return json.loads(text) if file.suffix == ".json" else YAML(typ="safe").load(text)
-    except (ValueError, YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{file} cannot be read ({reason}): mend it.") from None
 
 
 def _repository() -> Path:
