@@ -1,19 +1,14 @@
 """The files of a repository that a command's Python code imports, found by reading the code, not by running it."""
 
 import ast
-import os
 import re
-import shlex
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from provenn.files import UserError
-
-PYTHON = re.compile(r"(python|pypy)[\d.]*(\.exe)?")
-LAUNCHERS = {"accelerate", "hatch", "pdm", "pipenv", "pixi", "poetry", "rye", "torchrun", "uv"}
-OPTIONS_WITH_VALUE = {"-W", "-X", "--check-hash-based-pycs"}
+from provenn.python_commands import PythonStart, python_starts
 
 
 @dataclass
@@ -29,16 +24,6 @@ class Imports:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Start:
-    """Where Python starts: a script, a module or a text, and the folders in which it looks for modules."""
-
-    search: tuple[Path, ...]
-    script: Path | None = None
-    module: str | None = None
-    code: str | None = None
-
-
 class ImportFinder:
     """Follows the imports of commands within the folder `root`; reads every file once.
 
@@ -50,23 +35,30 @@ class ImportFinder:
     def __init__(self, root: Path, installed: Sequence[Path], ignored: Sequence[Path] = ()) -> None:
         self._root, self._installed, self._ignored = root, tuple(installed), set(ignored)
         self._sources: dict[Path, _Source] = {}
+        self._followed: dict[tuple[PythonStart, Path], Imports] = {}
 
     def follow(self, commands: Sequence[str], folder: Path) -> Imports | None:
         """Return what shell commands import that run in `folder`, or None when none of them is Python's.
 
         Raises UserError when a file's Python cannot be parsed.
         """
-        found = Imports()
         try:
-            starts = [start for command in commands for start in _starts(command, folder)]
+            starts = [start for command in commands for start in python_starts(command, folder)]
         except ValueError as error:
-            found.notes.append(f"its cmd cannot be read ({error})")
-            return found
+            return Imports(notes=[f"its cmd cannot be read ({error})"])
         for start in starts:
-            self._follow_start(start, (*start.search, folder, *self._installed), found)
-        return found if starts else None
+            # The items of a foreach differ in arguments alone.
+            if (start, folder) not in self._followed:
+                self._followed[start, folder] = self._follow_start(start, folder)
+        parts = [self._followed[start, folder] for start in starts]
+        files = {file: importer for part in reversed(parts) for file, importer in part.files.items()}
+        empty = {file for part in parts for file in part.empty}
+        notes = list(dict.fromkeys(note for part in parts for note in part.notes))
+        return Imports(files, empty, notes) if parts else None
 
-    def _follow_start(self, start: _Start, search: tuple[Path, ...], found: Imports) -> None:
+    def _follow_start(self, start: PythonStart, folder: Path) -> Imports:
+        found = Imports()
+        search = (*start.search, folder, *self._installed)
         pending: list[tuple[Path, Path | None]] = []
         if start.script and start.script.is_file():
             pending.append((start.script, None))
@@ -91,6 +83,7 @@ class ImportFinder:
             for level, name in source.imports:
                 folders = (file.parents[level - 1],) if level else search
                 pending += [(imported, file) for imported in self._resolve(name, folders)]
+        return found
 
     def _resolve(self, name: str, folders: Sequence[Path]) -> list[Path]:
         """Return the files that the import of a dotted name runs: its packages' and its own, outermost first."""
@@ -155,64 +148,3 @@ class _Source(ast.NodeVisitor):
                     self.imports.append((len(name) - len(name.lstrip(".")), name.lstrip(".")))
                 case _:
                     self.unknown.append(node.lineno)
-
-
-def _starts(command: str, folder: Path) -> Iterator[_Start]:
-    """Yield the starts of Python in a shell command; raise ValueError when its quotes do not match."""
-    exported: list[str] = []
-    for words in _simple_commands(command):
-        paths = [word.partition("=")[2] for word in words if word.startswith("PYTHONPATH=")] or exported
-        if words[0] == "cd" and len(words) > 1:
-            folder /= words[1]
-        elif words[0] == "export":
-            exported = paths
-        else:
-            search = [_join(folder, entry) for entry in ":".join(paths).split(":") if entry]
-            start = _start(words, folder, search)
-            if start:
-                yield start
-
-
-def _start(words: list[str], folder: Path, search: list[Path]) -> _Start | None:
-    python = next((index for index, word in enumerate(words) if PYTHON.fullmatch(PurePath(word).name)), None)
-    command = next((index for index, word in enumerate(words) if "=" not in word), 0)
-    if python is None and words[command] not in LAUNCHERS and not words[command].endswith(".py"):
-        return None
-    arguments = iter(words[command:] if python is None else words[python + 1 :])
-    here = (_join(folder, "."), *search)
-    for word in arguments:
-        if word in OPTIONS_WITH_VALUE:
-            next(arguments, None)
-        elif re.fullmatch(r"-[A-Za-z]*c", word) and python is not None:
-            return _Start(here, code=next(arguments, ""))
-        elif re.fullmatch(r"-[A-Za-z]*m", word):
-            module = next(arguments, "")
-            # Modules such as coverage or torch.distributed.run start a script in their turn.
-            script = next((_join(folder, rest) for rest in arguments if rest.endswith(".py")), None)
-            run = (script.parent,) if script and script.is_file() else ()
-            return _Start((*run, *here), module=module, script=script if run else None)
-        elif word.endswith(".py") or (python is not None and not word.startswith("-")):
-            script = _join(folder, word)
-            script = script / "__main__.py" if script.is_dir() else script
-            return _Start((script.parent, *search), script=script)
-    return None
-
-
-def _simple_commands(command: str) -> Iterator[list[str]]:
-    separators = "();<>|&\n"
-    lexer = shlex.shlex(command.replace("\\\n", " "), posix=True, punctuation_chars=separators)
-    lexer.whitespace, lexer.commenters, lexer.whitespace_split = " \t\r", "", True
-    words: list[str] = []
-    for word in lexer:
-        if word.strip(separators):
-            words.append(word)
-        elif words:
-            yield words
-            words = []
-    if words:
-        yield words
-
-
-def _join(folder: Path, path: str) -> Path:
-    """Return folder/path without `..`, symbolic links left as they are written."""
-    return Path(os.path.normpath(folder / path))

@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
+import grimp
 import pytest
 
 from provenn.files import UserError
 from provenn.imports import ImportFinder, Imports
 
+ROOT = Path(__file__).parents[2]
 SHOW_MODULES = """
 import atexit, os, sys
 
@@ -154,6 +156,29 @@ def test_what_is_ignored_is_left_out_with_all_that_it_alone_imports(repository: 
     command = "PYTHONPATH=src python stages/train.py"
     left = names(follow(command, repository, ignored=[repository / "src" / "spaces"]), repository)
     assert left == {name for name in names(follow(command, repository), repository) if "spaces" not in name}
+
+
+def test_the_modules_of_this_repository_import_what_grimp_says() -> None:
+    graph = grimp.build_graph("notes", exclude_type_checking_imports=True, cache_dir=None)
+
+    def with_packages(module: str) -> set[str]:
+        return {module.rsplit(".", dots)[0] for dots in range(module.count(".") + 1)}
+
+    def needed(module: str) -> set[str]:
+        known: set[str] = set()
+        new = with_packages(module)
+        while new:
+            known |= new
+            imported = set().union(*(graph.find_modules_directly_imported_by(name) for name in new))
+            new = set().union(*map(with_packages, imported)) - known
+        return known
+
+    source = ROOT / "src"
+    for module in graph.modules:
+        found = ImportFinder(ROOT, []).follow([f"python -m {module}"], source)
+        paths = {path.relative_to(source) for path in found.files}
+        names = {".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in paths}
+        assert names == needed(module), module
 
 
 def test_the_package_that_only_records_is_left_out(tmp_path: Path) -> None:
