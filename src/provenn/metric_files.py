@@ -1,0 +1,105 @@
+"""Metrics by name: `file:key`, in a JSON, YAML or TOML file, with wildcards in both."""
+
+import fnmatch
+import glob
+import json
+import math
+import re
+import tomllib
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from provenn.files import UserError, missing_file
+
+
+def find_metrics(metric: str, place: str, folder: Path) -> dict[str, float]:
+    """Return the numbers that `file:key` names in `folder`, by `file:key`; `*` and `{a,b}` in both may name several.
+
+    Raises UserError, which begins with `place`, when one of them names nothing or no finite number.
+    """
+    pattern, _, key = metric.partition(":")
+    if not key:
+        raise UserError(f"{place}: {metric!r} is neither a number nor `file:key`.")
+    values = {}
+    for file in [file for part in _braces(pattern) for file in _files(part, place, folder)]:
+        leaves = dict(_leaves(read_values(folder / file)))
+        for part in _braces(key):
+            found = _find(leaves, part)
+            if not found:
+                raise UserError(f"{place}: {folder / file} has no {part}: {_known(leaves, part)}")
+            for name, value in found.items():
+                shown = f"{file}:{name}"
+                values[shown] = finite_number(value, f"{place}: {shown}")
+    return values
+
+
+def _files(pattern: str, place: str, folder: Path) -> list[str]:
+    if (folder / pattern).is_file():
+        return [pattern]
+    # Path.glob takes no absolute pattern.
+    found = sorted(glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207
+    files = [name for name in found if (folder / name).is_file()]
+    if not files:
+        error = f"no file matches {folder / pattern}: make one with `dvc repro`."
+        raise UserError(f"{place}: {error if glob.has_magic(pattern) else missing_file(folder / pattern)}")
+    return files
+
+
+def _find(leaves: dict[tuple[str, ...], Any], key: str) -> dict[str, Any]:
+    """Return the value that a key names, or else those that it names as a pattern; a flat key goes first."""
+    exact = [path for path in leaves if key in ("/".join(path), ".".join(path))]
+    if exact:
+        return {key: leaves[min(exact, key=len)]}
+    pattern = re.compile(fnmatch.translate(key))
+    return {
+        "/".join(path): value
+        for path, value in leaves.items()
+        if pattern.match("/".join(path)) or pattern.match(".".join(path))
+    }
+
+
+def _known(leaves: dict[tuple[str, ...], Any], key: str) -> str:
+    names = ["/".join(path) for path in leaves]
+    close = get_close_matches(key, names, 1)
+    return f"did you mean {close[0]}?" if close else f"it has {', '.join(names[:8]) or 'nothing'}."
+
+
+def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if not isinstance(value, dict | list):
+        yield path, value
+        return
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from _leaves(part, (*path, str(key)))
+
+
+def _braces(pattern: str) -> list[str]:
+    """Return the patterns that `{a,b}` stands for."""
+    group = re.search(r"\{([^{}]*)\}", pattern)
+    if not group:
+        return [pattern]
+    ends = pattern[: group.start()], pattern[group.end() :]
+    return [whole for part in group[1].split(",") for whole in _braces(part.join(ends))]
+
+
+def finite_number(value: Any, place: str) -> float:
+    """Return a value that is a finite number; raise UserError when it is not one."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UserError(f"{place} is {value!r}: only a finite number can be compared.")
+    return value
+
+
+def read_values(file: Path) -> Any:
+    """Return a file's content as DVC reads it: TOML, JSON, or else YAML 1.2, where 1e-3 is a number."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        if file.suffix == ".toml":
+            return tomllib.loads(text)
+        return json.loads(text) if file.suffix == ".json" else YAML(typ="safe").load(text)
+    except (ValueError, YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{file} cannot be read ({reason}): mend it.") from None
