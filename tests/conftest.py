@@ -1,8 +1,45 @@
 """What holds for every test."""
 
 import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 
-# A mistake in tracking fails the stage instead of being a warning, here and in the processes that tests start.
-os.environ["PROVENN_STRICT_TRACKING"] = "1"
+import pytest
+from filelock import FileLock
+from repository import Repository
+
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+for name in ("DVC_ROOT", "DVC_STAGE", "MLFLOW_TRACKING_URI"):
+    os.environ.pop(name, None)
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that one of the test processes makes and all of them read."""
+    shared = factory.getbasetemp()
+    shared = shared.parent if os.environ.get("PYTEST_XDIST_WORKER") else shared
+    with FileLock(shared / f"{name}.lock"):
+        if not (shared / f"{name}.ready").exists():
+            make(shared / name)
+            (shared / f"{name}.ready").touch()
+    return shared / name
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new MLflow store, whose migrations take seconds: to be copied."""
+    from provenn.view.store import DATABASE, open_embedded
+
+    return once(tmp_path_factory, "empty_store", lambda folder: open_embedded(folder / "mlruns" / DATABASE)) / "mlruns"
+
+
+@pytest.fixture
+def repository(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    """An empty DVC repository in git, with a store, as the working folder."""
+    made = Repository.make(tmp_path / "repository")
+    shutil.copytree(empty_store, made.root / "mlruns")
+    made.write("mlruns/.gitignore", "*\n")
+    monkeypatch.chdir(made.root)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "repository-site"))
+    return made

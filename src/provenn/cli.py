@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from provenn.dependencies import deps
 from provenn.files import UserError
+from provenn.gate import gate
 from provenn.repository import find_root
 
 app = typer.Typer(
@@ -124,3 +126,7 @@ def reproduce(
     else:
         Console().print(answer.table())
     raise typer.Exit(answer.exit_code)
+
+
+app.command()(gate)
+app.command()(deps)

@@ -54,7 +54,7 @@ def tracking_uri(root: Path) -> str:
 
 
 def connect(root: Path, uri: str | None = None, *, patient: bool = True) -> "MlflowClient":
-    """Return a client of a store, the repository's own by default, made when it is new; MLflow uses it from now on.
+    """Return a client of a store, the repository's own by default, made when it is new.
 
     Raises UserError for a server that does not answer and a store of another MLflow. An impatient call gives up after
     four seconds without a retry.
@@ -70,10 +70,15 @@ def connect(root: Path, uri: str | None = None, *, patient: bool = True) -> "Mlf
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    mlflow.set_tracking_uri(uri)
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(uri)  # the registry of a database asks MLflow's own global client
     mlflow.set_registry_uri(uri)
+    # MLflow hands on what it was told as if the user had set it.
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    if given:
+        os.environ["MLFLOW_TRACKING_URI"] = given
     try:
-        client = mlflow.MlflowClient(uri)
+        client = mlflow.MlflowClient(uri, registry_uri=uri)
         client.search_experiments(max_results=1)
     except MlflowException as error:
         raise _explained(uri, error) from None
