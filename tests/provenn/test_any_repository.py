@@ -21,9 +21,11 @@ def shown(repository: Repository) -> SyncReport:
 
 def test_a_stage_is_shown_with_its_parameters_numbers_texts_and_files(repository):
     repository.write("params.yaml", "train: {rate: 1e-3, sizes: [3, 2]}\nother: 1\n")
-    repository.write("train.py", "open('m.json', 'w').write('{\"val\": {\"loss\": 0.5}, \"kind\": \"good\"}')")
+    repository.write("train.py", 'open(\'m.json\', \'w\').write(\'{"val": {"loss": 0.5}, "kind": "good"}\')')
     metrics = [{"m.json": {"cache": False}}]
-    repository.define({"train": {"cmd": "python train.py", "deps": ["train.py"], "params": ["train"], "metrics": metrics}})
+    repository.define(
+        {"train": {"cmd": "python train.py", "deps": ["train.py"], "params": ["train"], "metrics": metrics}}
+    )
     shown(repository)
     run = repository.run_of("train")
     assert run.data.params == {"rate": "0.001", "sizes": "[3, 2]"}
@@ -48,7 +50,10 @@ def test_files_that_dvc_tracks_are_data_and_no_runs(repository):
     shown(repository)
     assert [run.data.tags["dvc.stage"] for run in repository.runs()] == ["copy"]
     (dataset,) = repository.run_of("copy").inputs.dataset_inputs
-    assert (dataset.dataset.name, dataset.dataset.digest) == ("raw.csv", read_lock(repository.root)["copy"].deps["raw.csv"])
+    assert (dataset.dataset.name, dataset.dataset.digest) == (
+        "raw.csv",
+        read_lock(repository.root)["copy"].deps["raw.csv"],
+    )
 
 
 def test_an_import_from_a_url_is_known_by_what_dvc_knows_of_it(repository, tmp_path):
