@@ -9,12 +9,12 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from notes.files import UserError, digest, write_bytes
 from notes.sources import places
 from notes.sources.limits import SourceError, root_cause
 from notes.sources.mnist import FILES, SHA256, file_size
-from notes.sources.progress import Progress
 from notes.sources.places import Source
-from notes.files import UserError, digest, write_bytes
+from notes.sources.progress import Progress
 
 # The mirrors are the ones that torchvision's datasets name.
 SOURCES: dict[str, tuple[Source, ...]] = {

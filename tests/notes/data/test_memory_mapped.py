@@ -9,8 +9,7 @@ import torch
 from notes.data.memory_mapped import BLOCKS_IN_MEMORY, MemoryMappedImages, augmented_chunk, make_augmented_set
 from notes.data.tasks import Split
 from notes.files import UserError
-from notes.networks.modules import Mlp
-from notes.networks.training import ClassifierOptions, fit_classifier
+from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
 
 STRENGTHS = SimpleNamespace(
     rotation=10.0, scale=0.1, shear=0.1, translation=1.0, elastic_displacement=1.0, elastic_smoothness=4.0
