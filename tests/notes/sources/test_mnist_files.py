@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from notes.files import UserError
 from notes.sources.mnist import FILES, SHA256, file_size, read_idx, split_train_validation
 from notes.sources.splitting import choose_stratified
-from notes.files import UserError
 
 
 def test_images_are_read_row_by_row_from_hand_made_bytes(tmp_path):
