@@ -1,12 +1,8 @@
 """Repositories that never heard of Provenn, one fact each: what DVC has, MLflow shows."""
 
-import json
-from pathlib import Path
-
 import pytest
 from repository import Repository
 
-from provenn.files import UserError
 from provenn.lock import read_lock
 from provenn.view.sync import SyncReport, synchronise
 

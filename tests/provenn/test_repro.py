@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import time
 from pathlib import Path
 from unittest import mock
@@ -25,7 +24,7 @@ from provenn.repro.report import Report
 from provenn.repro.runner import reproduce
 from provenn.repro.screen import LiveView
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untold")]
 
 
 @pytest.fixture
@@ -34,6 +33,24 @@ def sleeping(repository, monkeypatch) -> Repository:
     for name in ("NOTES", "PATH"):
         monkeypatch.setenv(name, repository._environment()[name])
     return repository
+
+
+class Untold:
+    """Tracking that takes no time: these tests are about what runs."""
+
+    def __init__(self, root: Path) -> None: ...
+
+    def begin(self, stage: str) -> dict[str, str]:
+        return {}
+
+    def settle(self, process: StageProcess, outcome: str) -> None: ...
+
+    def end(self, report: Report, note: object) -> None: ...
+
+
+@pytest.fixture
+def untold(monkeypatch) -> None:
+    monkeypatch.setattr("provenn.repro.runner.Tracking", Untold)
 
 
 def repro(*targets: str, jobs: int = 4) -> Report:
@@ -167,7 +184,7 @@ def test_a_process_that_ignores_the_signal_is_killed_even_in_a_session_of_its_ow
     until = time.monotonic() + 30
     while len(noted(sleeping)) < 2 and time.monotonic() < until:
         time.sleep(0.02)
-    at_work = [process for *_, process, _ in noted(sleeping)]
+    at_work = [process for *_, process in noted(sleeping)]
     assert len(at_work) == 2
     runner.terminate()
     time.sleep(0.5)
@@ -181,7 +198,7 @@ def test_a_process_that_ignores_the_signal_is_killed_even_in_a_session_of_its_ow
 
 def test_a_damaged_rwlock_is_mended(sleeping):
     sleeping.define({"a": stage("a")})
-    (sleeping.root / ".dvc" / "tmp").mkdir()
+    (sleeping.root / ".dvc" / "tmp").mkdir(exist_ok=True)
     path = sleeping.root / ".dvc" / "tmp" / "rwlock"
     repo = open_repository(sleeping.root)
     for content in (b'{"write": {"a.tx', b"[]"):
@@ -197,7 +214,7 @@ def test_an_rwlock_entry_whose_process_number_now_belongs_to_another_program_is_
     sleeping.define({"a": stage("a")})
     out = str(sleeping.root / "a.txt")
     stale = {"write": {out: {"pid": os.getppid(), "cmd": "/bin/dvc repro --single-item a"}}, "read": {}}
-    (sleeping.root / ".dvc" / "tmp").mkdir()
+    (sleeping.root / ".dvc" / "tmp").mkdir(exist_ok=True)
     path = sleeping.root / ".dvc" / "tmp" / "rwlock"
     path.write_text(json.dumps(stale))
     repo = open_repository(sleeping.root)
@@ -297,61 +314,3 @@ def test_a_lock_file_cut_by_a_killed_process_is_put_back(sleeping):
         lock_files.remember()  # it may have been read while it was cut
         assert lock_files.restore_if_cut() == ["dvc.lock"]
         assert path.read_bytes() == whole
-
-
-def test_stages_run_below_one_pipeline_run_with_a_status_of_its_own(sleeping):
-    broken = stage("broken")
-    broken["cmd"] = "false"
-    sleeping.define({"a": stage("a"), "b": stage("b"), "broken": broken})
-    sleeping.provenn("repro", code=1)
-    client = sleeping.client()
-    experiments = [found.experiment_id for found in client.search_experiments()]
-    runs = client.search_runs(experiments)
-    (pipeline,) = (run for run in runs if "provenn.pipeline" in run.data.tags)
-    below = {run.data.tags["dvc.stage"]: run for run in runs if run != pipeline}
-    assert {run.data.tags["mlflow.parentRunId"] for run in below.values()} == {pipeline.info.run_id}
-    assert {name: run.info.status for name, run in below.items()} == {
-        "a": "FINISHED",
-        "b": "FINISHED",
-        "broken": "FAILED",
-    }
-    assert pipeline.info.status == "FAILED"
-    assert pipeline.data.metrics["stages/ran"] == 2
-    assert pipeline.data.metrics["stages/failed"] == 1
-
-    sleeping.define({"a": stage("a"), "b": stage("b")})
-    assert repro().counts == {"unchanged": 2}
-    assert len(client.search_runs(experiments)) == len(runs), "where nothing ran there is nothing to show"
-
-
-def test_a_server_that_is_away_costs_a_warning_and_no_result(sleeping, monkeypatch):
-    with socket.socket() as silent:  # takes connections and never answers
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        sleeping.define({"a": stage("a")})
-        watcher = Watcher()
-        began = time.monotonic()
-        report = reproduce(Path.cwd(), (), 2, watcher)
-        assert time.monotonic() - began < 60, "MLflow itself would wait for minutes"
-    assert report.outcomes == {"a": "ran"}
-    assert len([note for note in watcher.notes if "tracking is behind" in note]) == 1
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    sleeping.provenn("sync")
-    assert "provenn.restored" in sleeping.run_of("a").data.tags
-
-
-def test_a_killed_runner_leaves_no_run_running(sleeping):
-    sleeping.define({"a": stage("a", 60)})
-    runner = sleeping.start("provenn", "repro")
-    work = wait_for_start(sleeping, "a")["a"]
-    children = psutil.Process(runner.pid).children(recursive=True)
-    runner.kill()
-    runner.communicate()
-    for process in children:
-        if process.pid != work and "provenn.view" in " ".join(process.cmdline()):
-            process.wait(60)
-    assert {run.info.status for run in sleeping.runs()} <= {"KILLED"}
-    for process in psutil.Process(work), *children:
-        if process.is_running():
-            process.kill()

@@ -56,21 +56,24 @@ class StageRun:
     """The run of one stage that is at work."""
 
     def __init__(self, client: "MlflowClient", home: Path, entry: Entry, record: Path, parent: str | None) -> None:
-        self.client, self.home, self.entry, self.record, self.parent = client, home, entry, record, parent
+        self.client, self.home = client, home
         self.follower = Follower(record)
         self.follower.follow()
         self.run_id = begin(client, home, entry, self.follower.told, parent)
+        self._logged = 0
 
     def follow(self) -> None:
         """Write the points that are new."""
-        points = self.follower.follow()
+        self.follower.follow()
+        points = self.follower.told.points[self._logged :]
         if points:
             log_points(self.client, self.run_id, points)
+            self._logged += len(points)
 
     def finish(self, entry: Entry) -> None:
         """Write all that there is to show, and close the run."""
         self.follow()
-        view(self.client, self.home, entry, self.follower.told, run_id=self.run_id, parent=self.parent)
+        view(self.client, self.home, entry, self.follower.told, run_id=self.run_id, logged=self._logged)
 
 
 def write_stage(record: Path) -> int:
