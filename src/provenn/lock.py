@@ -106,9 +106,13 @@ def read_lock(root: Path, commit: str | None = None) -> dict[str, Entry]:
             raise
         recorded = _read_lock_file(root, commit, LOCK)
         return {name: _as_recorded(Entry(name, "", {}, {}, {}, root=root), stage) for name, stage in recorded.items()}
-    locks = {
-        path: _read_lock_file(root, commit, path) for path in {_lock_of(name) for name in stages if not _is_file(name)}
-    }
+    return with_results(root, stages, commit)
+
+
+def with_results(root: Path, stages: Mapping[str, Entry], commit: str | None = None) -> dict[str, Entry]:
+    """Return those of the `stages`, as they are defined, that have a result, with what the locks record."""
+    paths = {_lock_of(name) for name in stages if not _is_file(name)}
+    locks = {path: _read_lock_file(root, commit, path) for path in paths}
     entries = {}
     for name, stage in stages.items():
         if _is_file(name):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provenn.files import UserError
-from provenn.lock import Entry, read_lock, read_stages
+from provenn.lock import Entry, read_lock, read_stages, with_results
 from provenn.view.contents import metrics
 from provenn.view.records import Follower, keep_record, now, process_is_dead, read_record
 from provenn.view.run import NOTE, PROCESS
@@ -27,6 +27,7 @@ class Begun:
     record: Path
     at: int
     run: StageRun | None = None
+    has_origin: bool = False
 
 
 class PipelineWriter(Writer):
@@ -76,11 +77,16 @@ class PipelineWriter(Writer):
             if begun.run:
                 self.attempt(begun.run.follow)
             elif begun.record.is_file() and name in self.stages:
+                self._mark(begun)
                 self.attempt(lambda name=name, begun=begun: self._begin(name, begun))  # type: ignore[misc]
+
+    def _mark(self, begun: Begun) -> None:
+        if not begun.has_origin:
+            append(begun.record, self.origin)
+            begun.has_origin = True
 
     def _begin(self, name: str, begun: Begun) -> None:
         assert self.client is not None
-        append(begun.record, self.origin)
         begun.run = StageRun(self.client, self.root, self.stages[name], begun.record, self._pipeline_run())
 
     def _pipeline_run(self) -> str:
@@ -97,7 +103,7 @@ class PipelineWriter(Writer):
             return
         entries: dict[str, Entry] = {}
         try:
-            entries = read_lock(self.root)
+            entries = with_results(self.root, self.stages)
         except UserError as error:
             self.fail(error)
         for row in rows:
@@ -108,7 +114,8 @@ class PipelineWriter(Writer):
                 begun.record.unlink(missing_ok=True)
                 continue
             if not begun.record.is_file():  # a stage that says nothing
-                append(begun.record, {"stage": name, "at": begun.at} | self.origin)
+                append(begun.record, {"stage": name, "at": begun.at})
+            self._mark(begun)
             if (told := read_record(begun.record)).ended is None or told.status != row["ended"]:
                 append(begun.record, {"ended": row["ended"], "reason": row["reason"], "at": row["at"]})
             self.attempt(lambda begun=begun, entry=entry: self._finish(begun, entry))  # type: ignore[misc]

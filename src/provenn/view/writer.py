@@ -1,7 +1,8 @@
 """Following the record of a stage and writing its run, so that curves are live and MLflow costs the work no time.
 
 Under a plain `dvc repro` each stage that tracks itself starts one process that does this. It ends with the stage, or
-when that has died. Tracking never costs a result: what the store does not take is said once, and `provenn sync` adds it.
+when that has died. Tracking never costs a result: what the store does not take is said once, and `provenn sync` adds
+it later.
 """
 
 import json
