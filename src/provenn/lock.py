@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from provenn.fast_yaml import parse_yaml
 from provenn.files import UserError
 from provenn.repository import git, git_root, has_commit
 
@@ -304,13 +305,11 @@ def _as_recorded(stage: Entry, recorded: Mapping[str, Any]) -> Entry:
 
 def _read_lock_file(root: Path, commit: str | None, path: str) -> Mapping[str, Any]:
     """Return the stages of one lock file as they stand in it; none when there is no such file."""
-    from dvc.utils.serialize import parse_yaml
-
     where = f"{path} of {commit[:12]}" if commit else path
     try:
         file = root / path
         text = git("show", f"{commit}:./{path}", root=root) if commit else file.read_text() if file.is_file() else None
-        content = parse_yaml(text, where) if text else {}
+        content = parse_yaml(text) if text else {}
         stages = content.get("stages") or {} if "schema" in content else content  # DVC 1 wrote the stages alone
         # To find out here whether it is a lock at all, and not in the middle of something.
         for stage in stages.values():
