@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from provenn.contents import Contents
 from provenn.files import UserError
-from provenn.lock import Entry, one_line, read_lock, read_running, read_stages
+from provenn.lock import Entry, one_line, read_lock, read_running
 from provenn.record import repository_root
 from provenn.repository import commit_tags, find_root, uncommitted_patch
 from provenn.view.meta import meta_of
@@ -101,12 +101,13 @@ class StageWriter(Writer):
         told = self.follower.told
         try:
             workspace = find_root(Path(told.folder))
-            entry, digest_outputs = read_running(workspace, _address(workspace, told.stage, Path(told.folder)))
-            outputs = [out for stage in read_stages(workspace).values() for out in stage.outs]
+            name = _address(workspace, told.stage, Path(told.folder))
+            stages, digest_outputs = read_running(workspace, name)
         except UserError as error:
             self.fail(error)
             return 1
-        append(self.record, origin(workspace, outputs))
+        entry = stages[name]
+        append(self.record, origin(workspace, [out for stage in stages.values() for out in stage.outs]))
         self.attempt(lambda: self._begin(entry))
         while told.ended is None and not process_is_dead(told.process, told.started or now()):
             time.sleep(TICK_SECONDS)
