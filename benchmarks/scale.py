@@ -24,7 +24,7 @@ from harness import (
     target,
     targets_table,
 )
-from notes.data.memory_mapped import IMAGES, LABELS, MemoryMappedImages, make_augmented_set
+from notes.networks.memory_mapped import IMAGES, LABELS, MemoryMappedImages, make_augmented_set
 from notes.sources.mnist import read_idx
 from notes.data.tasks import Split
 from notes.files import UserError
@@ -78,7 +78,7 @@ def report(result: dict[str, Any]) -> str:
     return f"""\
 {"-".join(map(str, NETWORK))} in batches of {BATCH_SIZE}, one epoch, each set in a process of its own. In memory are
 MNIST's 60,000 training images as float32; on disk are those and distortions of them as bytes, made once by
-`notes.data.memory_mapped` in `{FOLDER}` and read in shuffled blocks of 1000. *From disk* means that the operating
+`notes.networks.memory_mapped` in `{FOLDER}` and read in shuffled blocks of 1000. *From disk* means that the operating
 system had none of the file in its cache when the epoch began; otherwise it may have had all.
 
 {table(["images", "images/s (lowest to highest round)", "peak memory"], rows)}

@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
+from notes.script import run_script
+from notes.settings import read_settings
 from notes.sources.download import fetch
 from notes.sources.progress import show_progress
-from notes.params import load_network_params
 from provenn.record import track
-from notes.script import run_script
 
 RAW = Path("data/raw")
 
 
 def main() -> None:
     """Download MNIST from the first source that works, or copy it from `download_mnist.directory`."""
-    settings = load_network_params().download_mnist
-    with track("download_mnist"):
+    settings = read_settings("download_mnist")
+    with track():
         directory = Path(settings.directory) if settings.directory else None
         with show_progress() as progress:
             source = fetch(

@@ -15,7 +15,7 @@ import torch
 from filelock import FileLock
 from ruamel.yaml import YAML
 
-from notes.data.augmentation import Augmenter
+from notes.networks.augmentation import Augmenter
 from notes.data.tasks import training_splits
 from notes.networks.determinism import make_deterministic, require_precision
 from notes.networks.modules import Mlp

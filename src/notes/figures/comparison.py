@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from notes.evaluation import Interval
 from notes.figures.canvas import BLUE, ORANGE, PURPLE, canvas, legend_below, styled
 from notes.files import UserError
+from notes.intervals import Interval
 
 FRAMEWORKS = {"pytorch": (BLUE, "o"), "scikit-learn": (ORANGE, "s")}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from notes.sources.splitting import choose_stratified
 from notes.files import UserError
+from notes.sources.splitting import choose_stratified
 
 RESTORE = "restore it with `dvc repro download_mnist`"
 

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from notes.evaluation import mean_interval
-from notes.studies.base import Verdict, column, mean_times, paired_interval, rows_where, table
-from notes.studies.experiment import generator_for
+from notes.studies.shared.base import Verdict, column, mean_times, paired_interval, rows_where, table
+from notes.studies.shared.experiment import generator_for
 
 ROWS = [
     {"kind": "a", "value": 1.0, "time/fit_s": 2.0},

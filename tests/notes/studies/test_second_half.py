@@ -36,7 +36,7 @@ from notes.studies import (
     loss_choice,
     polynomial_degree,
 )
-from notes.studies.base import Row, Verdict, rows_where
+from notes.studies.shared.base import Row, Verdict, rows_where
 
 SEED = 7
 CLEARING = ClearingGradients(repetitions=2, rows=100, steps=100, learning_rates=[0.5], hidden_size=8, batch_size=20)

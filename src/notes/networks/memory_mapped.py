@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from notes.data.augmentation import Augmenter, Strengths
+from notes.networks.augmentation import Augmenter, Strengths
 from notes.data.reading import open_images, open_labels
 from notes.files import UserError, atomic_path
 

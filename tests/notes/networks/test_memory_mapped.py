@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from notes.data.memory_mapped import BLOCKS_IN_MEMORY, MemoryMappedImages, augmented_chunk, make_augmented_set
+from notes.networks.memory_mapped import BLOCKS_IN_MEMORY, MemoryMappedImages, augmented_chunk, make_augmented_set
 from notes.data.tasks import Split
 from notes.files import UserError
 from notes.networks.modules import Mlp
