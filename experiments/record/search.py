@@ -42,7 +42,7 @@ def main(name: str, *changes: str) -> None:
     make_deterministic(settings.seed)
     train, validation = training_splits(settings.task, settings.train_on)
     generator = torch.Generator().manual_seed(settings.seed)
-    options = {key: values[key] for key in ("activation", "dropout", "batch_norm", "input_dropout", "noise")}
+    options = {key: values[key] for key in ("activation", "dropout", "batch_norm", "noise")}
     network = Mlp(784, settings.hidden_sizes, 10, **options).initialise(generator)
     augment = Augmenter(settings.augmentation, generator) if settings.augmentation else None
 

@@ -16,7 +16,7 @@ class Predictor:
 
     def predict(self, inputs: Any, params: dict[str, Any] | None = None) -> np.ndarray:
         """Return values (n,) or class probabilities (n, classes) for an array or a DataFrame of inputs (n, d)."""
-        return self._model.predict(np.asarray(inputs, dtype=self._model.dtype))
+        return self._model.predict(np.array(inputs, dtype=self._model.dtype))
 
 
 def _load_pyfunc(path: str) -> Predictor:

@@ -363,7 +363,7 @@ def test_training_on_cuda_agrees_with_training_on_the_cpu():
 
 
 def test_the_options_are_those_of_a_section_of_params_yaml():
-    params = load_params(Path(__file__).parents[1] / "params.yaml")
+    params = load_params(Path(__file__).parents[2] / "params.yaml")
     for section in params.train_mlp.values():
         options = ClassifierOptions.of(section)
         assert all(getattr(section, name) == value for name, value in vars(options).items())

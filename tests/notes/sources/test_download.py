@@ -225,7 +225,7 @@ def test_the_deadline_is_shared_by_all_sources(server, tmp_path):
 
 
 def test_a_mirror_that_never_answers_is_left_long_before_its_share_ends(server, files, tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "SECONDS_TO_ANSWER", 0.3)
+    monkeypatch.setattr(places, "SECONDS_TO_ANSWER", 0.3)
     began = time.monotonic()
     get(tmp_path / "raw", mirror(f"{server.url}silent/"), folder(files), deadline_s=100)
     assert time.monotonic() - began < 2
