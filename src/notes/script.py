@@ -29,7 +29,7 @@ def run_script(main: Callable[..., None]) -> None:
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(1) from None
         except KeyboardInterrupt as error:
-            print(f"error: stopped, {error or 'interrupted'}.", file=sys.stderr)
+            print(f"error: stopped, {str(error) or 'interrupted'}.", file=sys.stderr)
             raise typer.Exit(130) from None
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

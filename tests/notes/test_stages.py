@@ -140,16 +140,16 @@ def test_what_mlflow_is_told_of_a_stage_are_its_own_inputs_and_outputs() -> None
 
 @pytest.mark.parametrize("stage", sorted(RECORD_STAGES))
 def test_a_stage_of_the_record_is_the_same_stage_with_the_same_sources(stage: str) -> None:
-    declared = {dep.removeprefix("../../") for dep in RECORD_STAGES[stage]["deps"] if dep.startswith("../../")}
-    sources = {dep for dep in declared if dep != "requirements.lock"}
-    script = f"stages/{stage}.py"
-    assert RECORD_STAGES[stage]["cmd"].startswith(f"PYTHONPATH=../../src python ../../{script}")
+    record = RECORD_STAGES[stage]
+    assert record["cmd"].startswith(f"PYTHONPATH=src python stages/{stage}.py")
+    shared = ("src", "stages", "requirements.lock")
+    assert all((RECORD / name).resolve() == ROOT / name for name in shared)
+    sources = {dep for dep in record["deps"] if dep.startswith(shared)}
     if stage in STAGES:
-        assert sources == {dep for dep in definition(stage)["deps"] if dep.startswith(("src/", "stages/"))}
-        assert ("requirements.lock" in declared) == ("requirements.lock" in definition(stage)["deps"])
+        assert sources == {dep for dep in definition(stage)["deps"] if dep.startswith(shared)}
     else:
+        assert f"stages/{stage}.py" in sources
         assert {str(path) for path in files_of(stage) if not is_below(path, sources)} == set()
-        assert script in sources
 
 
 def test_the_record_reads_test_data_in_its_evaluation_alone() -> None:
