@@ -5,7 +5,6 @@ from pathlib import Path
 from notes.script import run_script
 from notes.settings import read_settings
 from notes.sources.download import fetch
-from notes.sources.progress import show_progress
 from provenn.record import track
 
 RAW = Path("data/raw")
@@ -16,10 +15,7 @@ def main() -> None:
     settings = read_settings("download_mnist")
     with track():
         directory = Path(settings.directory) if settings.directory else None
-        with show_progress() as progress:
-            source = fetch(
-                settings.dataset, RAW, directory=directory, deadline_s=settings.deadline_seconds, progress=progress
-            )
+        source = fetch(settings.dataset, RAW, directory=directory, deadline_s=settings.deadline_seconds)
         print(f"{settings.dataset}: four files verified, from {source}")
 
 

@@ -6,7 +6,7 @@ from notes.data.tasks import load_split
 from notes.evaluation import accuracy
 from notes.files import UserError, write_json
 from notes.intervals import mean_interval
-from notes.networks.modules import load_network, predict
+from notes.networks.model_files import load_network, predict
 from notes.script import run_script
 from notes.settings import read_settings
 from notes.validation import log_loss

@@ -6,7 +6,7 @@ from notes.data.tasks import load_inputs
 from notes.exporting import compare_with_source, require_parity, to_onnx
 from notes.files import read_json, write_bytes, write_json
 from notes.networks.determinism import make_deterministic
-from notes.networks.modules import load_network
+from notes.networks.model_files import load_network
 from notes.script import run_script
 from notes.settings import read_settings
 from provenn.record import track

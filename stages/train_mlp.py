@@ -9,8 +9,8 @@ from notes.data.tasks import TASKS, training_splits
 from notes.files import write_json, write_rows
 from notes.networks.augmentation import Augmenter
 from notes.networks.determinism import make_deterministic, require_device, require_precision
-from notes.networks.modules import Mlp, save_network
-from notes.networks.training import ClassifierOptions, fit_classifier
+from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
+from notes.networks.model_files import save_network
 from notes.script import Progress, run_script
 from notes.settings import read_settings
 from provenn.record import track

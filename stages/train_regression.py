@@ -8,9 +8,15 @@ import torch
 from notes.data.tasks import load_split
 from notes.files import write_json, write_rows
 from notes.networks.determinism import make_deterministic
-from notes.networks.gradient_descent import Trainable, fit_regression
-from notes.networks.modules import Powers, save_network
-from notes.networks.scratch import ModuleRegression, ScratchRegression, initial_parameters, load_pretrained
+from notes.networks.model_files import pretrained_parameters, save_network
+from notes.networks.regression import (
+    ModuleRegression,
+    Powers,
+    Regression,
+    ScratchRegression,
+    fit_regression,
+    initial_parameters,
+)
 from notes.script import Progress, run_script
 from notes.settings import read_settings
 from provenn.record import track
@@ -23,11 +29,13 @@ def main(task: str, implementation: str) -> None:
         make_deterministic(settings.seed)
         train, validation = load_split(task, "train"), load_split(task, "validation")
         powers = Powers(train.inputs.shape[1], settings.degree).fit(torch.from_numpy(train.inputs))
-        generator = torch.Generator().manual_seed(settings.seed)
-        pretrained = load_pretrained(settings.pretrained, settings.pretrained_md5)
-        weight, bias = initial_parameters(settings.initialisation, powers, generator, pretrained)
+        if settings.pretrained:
+            weight, bias = pretrained_parameters(settings.pretrained, settings.pretrained_md5, powers)
+        else:
+            generator = torch.Generator().manual_seed(settings.seed)
+            weight, bias = initial_parameters(settings.initialisation, powers, generator)
         if implementation == "scratch":
-            model: Trainable = ScratchRegression(powers, weight, bias, settings.learning_rate)
+            model: Regression = ScratchRegression(powers, weight, bias, settings.learning_rate)
         else:
             model = ModuleRegression(powers, weight, bias, settings.learning_rate, settings.optimizer)
 

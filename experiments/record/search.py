@@ -15,14 +15,13 @@ import torch
 from filelock import FileLock
 from ruamel.yaml import YAML
 
-from notes.networks.augmentation import Augmenter
 from notes.data.tasks import training_splits
+from notes.networks.augmentation import Augmenter
 from notes.networks.determinism import make_deterministic, require_precision
-from notes.networks.modules import Mlp
+from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
 from notes.params import load_record_params
 from notes.params.networks import Mlp as Settings
 from notes.script import Progress
-from notes.networks.training import ClassifierOptions, fit_classifier
 
 COLUMNS = ["network", "changes", "seed", "epochs", "val/accuracy", "val/loss", "train/loss", "minutes"]
 

@@ -48,13 +48,14 @@ def load_model(path: Path) -> TrainedModel:
             baselines.coefficients(estimator),
             np.float32 if hasattr(estimator, "predict_proba") else np.float64,
         )
-    from notes.networks import modules
+    from notes.networks import model_files
+    from notes.networks.regression import LinearRegression
 
-    network = modules.load_network(path)
+    network = model_files.load_network(path)
     return TrainedModel(
         path.stem,
         FRAMEWORKS[path.suffix],
-        lambda inputs: modules.predict(network, inputs),
-        network.coefficients() if isinstance(network, modules.LinearRegression) else None,
-        np.float64 if isinstance(network, modules.LinearRegression) else np.float32,
+        lambda inputs: model_files.predict(network, inputs),
+        network.coefficients() if isinstance(network, LinearRegression) else None,
+        np.float64 if isinstance(network, LinearRegression) else np.float32,
     )

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from notes.intervals import mean_interval
 from notes.networks.by_hand import Array, Layer, backward, cross_entropy, forward
-from notes.networks.modules import Mlp
+from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, rows_where
 

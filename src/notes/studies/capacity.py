@@ -14,8 +14,7 @@ import torch
 
 from notes.data.tasks import Split, load_split
 from notes.intervals import paired_interval
-from notes.networks.modules import Mlp
-from notes.networks.training import ClassifierOptions, evaluate, log_loss
+from notes.networks.mlp import ClassifierOptions, Mlp, evaluate, log_loss
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column
 from notes.studies.shared.experiment import generator_for, sample, train

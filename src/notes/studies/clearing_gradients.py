@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from notes.intervals import Interval, mean_interval
-from notes.networks.modules import Mlp
+from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.sources.synthetic import make_linear, make_moons
 from notes.studies.shared.base import Row, Verdict, column

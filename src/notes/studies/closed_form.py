@@ -18,9 +18,7 @@ from sklearn.linear_model import LinearRegression
 
 from notes.data.tasks import Split
 from notes.intervals import mean_interval
-from notes.networks.gradient_descent import fit_regression
-from notes.networks.modules import Powers
-from notes.networks.scratch import ScratchRegression, initial_parameters
+from notes.networks.regression import Powers, ScratchRegression, fit_regression, initial_parameters
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column
 

@@ -16,8 +16,7 @@ from torch import nn
 
 from notes.data.tasks import Split, load_split
 from notes.intervals import paired_interval
-from notes.networks.modules import Mlp
-from notes.networks.training import ClassifierOptions, log_loss
+from notes.networks.mlp import ClassifierOptions, Mlp, log_loss
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column, rows_where
 from notes.studies.shared.experiment import generator_for, train

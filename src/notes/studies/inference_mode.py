@@ -21,8 +21,7 @@ from torch import Tensor
 
 from notes.data.tasks import Split
 from notes.intervals import mean_interval
-from notes.networks.modules import Mlp
-from notes.networks.training import ClassifierOptions, fit_classifier
+from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
 from notes.settings import Settings
 from notes.sources.synthetic import make_moons
 from notes.studies.shared.base import Row, Verdict, column

@@ -17,10 +17,8 @@ from torch import nn
 
 from notes.data.tasks import Split
 from notes.intervals import mean_interval
-from notes.networks.gradient_descent import fit_regression
-from notes.networks.modules import Mlp, Powers
-from notes.networks.scratch import ScratchRegression
-from notes.networks.training import ClassifierOptions, fit_classifier
+from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
+from notes.networks.regression import Powers, ScratchRegression, fit_regression
 from notes.settings import Settings
 from notes.sources.synthetic import make_moons, make_multivariate
 from notes.studies.shared.base import Row, Verdict, column, rows_where

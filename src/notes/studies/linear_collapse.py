@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from notes.data.tasks import load_split
 from notes.intervals import paired_interval
-from notes.networks.modules import Mlp
-from notes.networks.training import ClassifierOptions
+from notes.networks.mlp import ClassifierOptions, Mlp
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column, rows_where
 from notes.studies.shared.experiment import generator_for, train, without_activation

@@ -20,8 +20,7 @@ from torch.nn import functional
 
 from notes.data.tasks import Split, load_split
 from notes.intervals import Interval, paired_interval
-from notes.networks.modules import Mlp
-from notes.networks.training import ClassifierOptions, fit_classifier
+from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column, rows_where
 

@@ -20,8 +20,7 @@ from torch.nn import functional
 
 from notes.data.tasks import Split, load_split
 from notes.intervals import mean_interval
-from notes.networks.modules import Mlp
-from notes.networks.training import ClassifierOptions
+from notes.networks.mlp import ClassifierOptions, Mlp
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column
 from notes.studies.shared.experiment import generator_for, sample, train

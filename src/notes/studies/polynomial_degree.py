@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from notes.intervals import Interval, paired_interval
-from notes.networks.modules import Powers
+from notes.networks.regression import Powers
 from notes.settings import Settings
 from notes.sources.synthetic import make_polynomial
 from notes.studies.shared.base import Row, Verdict, column, rows_where

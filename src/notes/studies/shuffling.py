@@ -16,8 +16,7 @@ from torch.nn import functional
 
 from notes.data.tasks import load_split
 from notes.intervals import paired_interval
-from notes.networks.modules import Mlp
-from notes.networks.training import evaluate
+from notes.networks.mlp import Mlp, evaluate
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column
 from notes.studies.shared.experiment import generator_for, sample

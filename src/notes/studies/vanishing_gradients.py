@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from notes.intervals import mean_interval
-from notes.networks.modules import Mlp
+from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column, rows_where
 from notes.studies.shared.experiment import generator_for

@@ -11,7 +11,7 @@ from sklearn.datasets import make_blobs, make_moons
 
 from notes.data.tasks import Split
 from notes.files import UserError, read_values, write_rows
-from notes.networks.modules import Mlp
+from notes.networks.mlp import Mlp
 from notes.params import check_params, load_params
 from notes.settings import read_yaml
 from notes.studies import (
