@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from filelock import FileLock
 from ruamel.yaml import YAML
 
 from provenn.view.store import connect
@@ -155,3 +157,14 @@ class Repository:
             "COLUMNS": "200",
         }
         return inherited | own | self.environment
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that one of the test processes makes and all of them read."""
+    shared = factory.getbasetemp()
+    shared = shared.parent if os.environ.get("PYTEST_XDIST_WORKER") else shared
+    with FileLock(shared / f"{name}.lock"):
+        if not (shared / f"{name}.ready").exists():
+            make(shared / name)
+            (shared / f"{name}.ready").touch()
+    return shared / name
