@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
+from provenn.pipeline.runner import available_cores
 
 from clone import DVC, PYTHON, Clone
 from harness import figures, interleaved, ratio, summarise, table, target, targets_table
 from notes.figures.canvas import BLUE, GREY
-from provenn.pipeline.runner import available_cores
 
 PROVENN = [*PYTHON, "-c", "from provenn.cli import main; main()"]
 QUICK = ["export_model@moons"]  # with all that it needs

@@ -1,6 +1,7 @@
 """Where runs are kept: the embedded SQLite store, or the server that MLFLOW_TRACKING_URI names."""
 
 import os
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -188,4 +189,10 @@ def _explained(uri: str, error: Exception) -> UserError:
         except CommandError:
             return UserError(f"the store {uri} was made by a newer MLflow (schema {found}): install that MLflow.")
         return UserError(f"the store {uri} was made by an older MLflow: back it up, then `mlflow db upgrade {uri}`.")
+    if "API request to" in text and "failed with exception" in text:
+        reasons = re.findall(r"\[Errno -?\d+\] ([\w ]+)|(timed out)", text)
+        reason = next((word for found in reasons[:1] for word in found if word), "no answer")
+        return UserError(
+            f"the tracking server {uri} cannot be reached ({reason}): start it, or unset MLFLOW_TRACKING_URI."
+        )
     return UserError(f"the tracking store {uri} cannot be used: {one_line(error)[:300]}")
