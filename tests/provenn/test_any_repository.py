@@ -8,23 +8,19 @@ from repository import Repository
 
 from provenn.files import UserError
 from provenn.lock import read_lock
-from provenn.view.sync import SyncReport, synchronise
+from provenn.view.sync import synchronise
 
 pytestmark = pytest.mark.slow
 
 
-def shown(repository: Repository) -> SyncReport:
-    """Run the pipeline with the real DVC, then make it visible."""
-    repository.dvc("repro", "--all-pipelines")
-    return synchronise(repository.root)
-
-
 def test_a_stage_is_shown_with_its_parameters_numbers_texts_and_files(repository):
     repository.write("params.yaml", "train: {rate: 1e-3, sizes: [3, 2]}\nother: 1\n")
-    repository.write("train.py", "open('m.json', 'w').write('{\"val\": {\"loss\": 0.5}, \"kind\": \"good\"}')")
+    repository.write("train.py", 'open(\'m.json\', \'w\').write(\'{"val": {"loss": 0.5}, "kind": "good"}\')')
     metrics = [{"m.json": {"cache": False}}]
-    repository.define({"train": {"cmd": "python train.py", "deps": ["train.py"], "params": ["train"], "metrics": metrics}})
-    shown(repository)
+    repository.define(
+        {"train": {"cmd": "python train.py", "deps": ["train.py"], "params": ["train"], "metrics": metrics}}
+    )
+    repository.show()
     run = repository.run_of("train")
     assert run.data.params == {"rate": "0.001", "sizes": "[3, 2]"}
     assert run.data.metrics == {"val.loss": 0.5}
@@ -34,7 +30,7 @@ def test_a_stage_is_shown_with_its_parameters_numbers_texts_and_files(repository
 
 def test_a_second_sync_writes_nothing(repository):
     repository.define({"a": {"cmd": "echo 1 > a.txt", "outs": ["a.txt"]}})
-    shown(repository)
+    repository.show()
     before = [(run.info.run_id, run.data.to_dictionary()) for run in repository.runs()]
     report = synchronise(repository.root)
     assert [stage.state for stage in report.stages] == ["agreed"]
@@ -43,20 +39,23 @@ def test_a_second_sync_writes_nothing(repository):
 
 def test_files_that_dvc_tracks_are_data_and_no_runs(repository):
     repository.write("raw.csv", "1,2\n")
-    repository.dvc("add", "--quiet", "raw.csv")
+    repository.dvc_here("add", "--quiet", "raw.csv")
     repository.define({"copy": {"cmd": "cp raw.csv copy.csv", "deps": ["raw.csv"], "outs": ["copy.csv"]}})
-    shown(repository)
+    repository.show()
     assert [run.data.tags["dvc.stage"] for run in repository.runs()] == ["copy"]
     (dataset,) = repository.run_of("copy").inputs.dataset_inputs
-    assert (dataset.dataset.name, dataset.dataset.digest) == ("raw.csv", read_lock(repository.root)["copy"].deps["raw.csv"])
+    assert (dataset.dataset.name, dataset.dataset.digest) == (
+        "raw.csv",
+        read_lock(repository.root)["copy"].deps["raw.csv"],
+    )
 
 
 def test_an_import_from_a_url_is_known_by_what_dvc_knows_of_it(repository, tmp_path):
     outside = tmp_path / "outside.csv"
     outside.write_text("1\n")
-    repository.dvc("import-url", "--quiet", str(outside), "in.csv")
+    repository.dvc_here("import-url", "--quiet", str(outside), "in.csv")
     repository.define({"use": {"cmd": "cp in.csv out.csv", "deps": ["in.csv"], "outs": ["out.csv"]}})
-    shown(repository)
+    repository.show()
     entry = read_lock(repository.root)["in.csv.dvc"]
     assert list(entry.deps) == [str(outside)]
     assert entry.outs["in.csv"] == read_lock(repository.root)["use"].deps["in.csv"]
@@ -65,8 +64,8 @@ def test_an_import_from_a_url_is_known_by_what_dvc_knows_of_it(repository, tmp_p
 def test_an_import_from_another_repository_is_known_by_its_commit(repository, tmp_path):
     other = Repository.make(tmp_path / "other")
     other.write("data.csv", "1\n")
-    other.dvc("add", "--quiet", "data.csv")
+    other.dvc_here("add", "--quiet", "data.csv")
     commit = other.commit()
-    repository.dvc("import", "--quiet", str(other.root), "data.csv")
+    repository.dvc_here("import", "--quiet", str(other.root), "data.csv")
     entry = read_lock(repository.root)["data.csv.dvc"]
     assert set(entry.deps.values()) == {commit}

@@ -91,9 +91,10 @@ def synchronise(
     result, and when the store cannot be reached or read.
     """
     entries = _with_command(read_lock(root))
+    experiments = _experiments(root, entries)  # which also finds a mistake in `meta:` before anything is written
     with only_one(root, "sync"):
         client = client or connect(root, uri)
-        runs = StoredRuns(client, _experiments(root, entries) if all_in_one(client) else None)
+        runs = StoredRuns(client, experiments if all_in_one(client) else None)
         report = SyncReport(uri or tracking_uri(root), killed=runs.end_dead())
         for commit in commits_with_locks(root) if all_commits else ():
             past = _with_command(read_lock(root, commit))

@@ -98,8 +98,7 @@ def write_stage(record: Path) -> int:
             run.follow()
     follower.follow()
     if follower.told.ended is None:
-        reason = f"process {told.process.split()[-1]} ended without closing its run: it was killed"
-        _append(record, {"ended": "KILLED", "reason": reason})
+        _append(record, _killed(told.process))
     if follower.told.status == "FINISHED":
         entry = replace(entry, outs=digest_outputs())
     try:
@@ -205,7 +204,10 @@ class PipelineWriter:
                 continue
             if not begun.record.is_file():  # a stage that says nothing
                 _append(begun.record, {"stage": name, "at": begun.at} | self.origin)
-            if (told := read_record(begun.record)).ended is None or told.status != row["ended"]:
+            told = read_record(begun.record)
+            if told.ended is None and told.process and row["ended"] == "FAILED":
+                _append(begun.record, _killed(told.process))
+            elif told.ended is None or (row["ended"] != "FAILED" or told.status == "FINISHED"):
                 _append(begun.record, {"ended": row["ended"], "reason": row["reason"], "at": row["at"]})
             self._attempt(lambda begun=begun, entry=entry: self._finish(begun, entry))  # type: ignore[misc]
             if row["ended"] == "FINISHED":
@@ -279,6 +281,11 @@ def _origin(root: Path, outputs: list[str]) -> dict[str, Any]:
 def _add_origin(record: Path, root: Path, outputs: list[str]) -> None:
     stages = read_stages(root)
     _append(record, _origin(root, outputs + [out for entry in stages.values() for out in entry.outs]))
+
+
+def _killed(process: str) -> dict[str, Any]:
+    """Return the row for a process that is gone and has not said how it ended."""
+    return {"ended": "KILLED", "reason": f"process {process.split()[-1]} ended without closing its run: it was killed"}
 
 
 def _append(record: Path, row: dict[str, Any]) -> None:
