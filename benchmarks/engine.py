@@ -65,7 +65,7 @@ def report(result: dict[str, Any]) -> str:
     """Return the section of docs/performance.md."""
     speeds = result["speeds"]
     loops = {
-        "provenn": "`notes.networks.training.fit_classifier`",
+        "provenn": "`notes.networks.mlp.fit_classifier`",
         "scikit-learn": "scikit-learn's `MLPClassifier`",
         "textbook": "the textbook loop",
     }

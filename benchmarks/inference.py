@@ -80,7 +80,7 @@ def images_per_second(runtime: str, size: int, seconds: float) -> float:
 def compare() -> dict[str, Any]:
     """Return how far apart the outputs of the export and of its source are, at several batch sizes."""
     from notes.exporting import compare_with_source
-    from notes.networks.modules import load_network
+    from notes.networks.model_files import load_network
 
     parity = compare_with_source(load_network(ROOT / NETWORK), (ROOT / EXPORTED).read_bytes(), training_images())
     return dict(vars(parity))
@@ -113,7 +113,7 @@ def torch_predictor(path: Path) -> Any:
     import torch
 
     from notes.networks.determinism import make_deterministic
-    from notes.networks.modules import load_network
+    from notes.networks.model_files import load_network
 
     make_deterministic(7)
     network = load_network(path)

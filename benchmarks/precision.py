@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from harness import figures, interleaved, own_process, ratio, require_files, spread, table
-from notes.networks.determinism import require_precision
 from notes.files import UserError
-from notes.networks.modules import predict
+from notes.networks.determinism import require_precision
+from notes.networks.model_files import predict
 from workload import IMAGES, operations_per_image, split, train, training_set
 
 PRECISIONS = ("float32", "bfloat16")

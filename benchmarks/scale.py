@@ -3,6 +3,7 @@
 import os
 import resource
 import sys
+import time
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from torch.nn import functional
 
 from harness import (
     ROOT,
@@ -24,11 +26,13 @@ from harness import (
     target,
     targets_table,
 )
-from notes.data.memory_mapped import IMAGES, LABELS, MemoryMappedImages, make_augmented_set
-from notes.sources.mnist import read_idx
+from memory_mapped import IMAGES, LABELS, MemoryMappedImages, make_augmented_set
 from notes.data.tasks import Split
 from notes.files import UserError
-from workload import train
+from notes.networks.extras import make_optimizer
+from notes.networks.mlp import train_epoch
+from notes.sources.mnist import read_idx
+from workload import LEARNING_RATE, start, train
 
 SIZES, QUICK_SIZES, LARGE = (60_000, 600_000), (60_000, 120_000), 6_000_000
 NETWORK, BATCH_SIZE = (784, 128, 64, 10), 64
@@ -78,7 +82,7 @@ def report(result: dict[str, Any]) -> str:
     return f"""\
 {"-".join(map(str, NETWORK))} in batches of {BATCH_SIZE}, one epoch, each set in a process of its own. In memory are
 MNIST's 60,000 training images as float32; on disk are those and distortions of them as bytes, made once by
-`notes.data.memory_mapped` in `{FOLDER}` and read in shuffled blocks of 1000. *From disk* means that the operating
+`benchmarks/memory_mapped.py` in `{FOLDER}` and read in shuffled blocks of 1000. *From disk* means that the operating
 system had none of the file in its cache when the epoch began; otherwise it may have had all.
 
 {table(["images", "images/s (lowest to highest round)", "peak memory"], rows)}
@@ -113,7 +117,12 @@ def train_mapped(size: int, from_disk: bool) -> float:
     if from_disk:
         for name in (IMAGES, LABELS):
             forget(folder / name)
-    return train(NETWORK, MemoryMappedImages(folder), epochs=1, batch_size=BATCH_SIZE)[0]
+    samples = MemoryMappedImages(folder)
+    network, generator = start(NETWORK, seed=7)
+    optimizer = make_optimizer(network, "adam", LEARNING_RATE)
+    started = time.perf_counter()
+    train_epoch(network, samples.batches(BATCH_SIZE, generator), functional.cross_entropy, optimizer)
+    return len(samples) / (time.perf_counter() - started)
 
 
 def forget(path: Path) -> None:

@@ -11,8 +11,7 @@ import torch
 from harness import ROOT
 from notes.data.tasks import Split, load_split
 from notes.networks.determinism import make_deterministic
-from notes.networks.modules import Mlp
-from notes.networks.training import ClassifierOptions, Samples, fit_classifier
+from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
 
 IMAGES = 55_000
 LEARNING_RATE = 0.001
@@ -38,9 +37,16 @@ def operations_per_image(sizes: Sequence[int]) -> int:
     return 2 * (3 * sum(weights) - weights[0])
 
 
+def start(sizes: Sequence[int], seed: int) -> tuple[Mlp, torch.Generator]:
+    """Return an untrained network of these layers and the generator that shuffles for it."""
+    make_deterministic(seed)
+    generator = torch.Generator().manual_seed(seed)
+    return Mlp(sizes[0], list(sizes[1:-1]), sizes[-1]).initialise(generator), generator
+
+
 def train(
     sizes: Sequence[int],
-    data: Split | Samples,
+    data: Split,
     *,
     seed: int = 7,
     watch: Callable[[Mlp], Any] = lambda network: None,
@@ -50,12 +56,10 @@ def train(
 
     `watch` is called with the untrained network; `options` are those of ClassifierOptions beside the learning rate.
     """
-    make_deterministic(seed)
-    generator = torch.Generator().manual_seed(seed)
-    network = Mlp(sizes[0], list(sizes[1:-1]), sizes[-1]).initialise(generator)
+    network, generator = start(sizes, seed)
     watch(network)
     settings = ClassifierOptions(learning_rate=LEARNING_RATE, **options)
     started = time.perf_counter()
     epochs = sum(1 for _ in fit_classifier(network, data, None, settings, generator=generator))
     seconds = time.perf_counter() - started
-    return epochs * (len(data.targets) if isinstance(data, Split) else len(data)) / seconds, network
+    return epochs * len(data.targets) / seconds, network

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from notes.sources.download import fetch
-from notes.sources.progress import show_progress
 from notes.params import load_network_params
-from provenn.record import track
 from notes.script import run_script
+from notes.sources.download import fetch
+from provenn.record import track
 
 RAW = Path("data/raw")
 
@@ -16,10 +15,7 @@ def main() -> None:
     settings = load_network_params().download_mnist
     with track("download_mnist"):
         directory = Path(settings.directory) if settings.directory else None
-        with show_progress() as progress:
-            source = fetch(
-                settings.dataset, RAW, directory=directory, deadline_s=settings.deadline_seconds, progress=progress
-            )
+        source = fetch(settings.dataset, RAW, directory=directory, deadline_s=settings.deadline_seconds)
         print(f"{settings.dataset}: four files verified, from {source}")
 
 

@@ -7,10 +7,10 @@ from notes.evaluation import accuracy, log_loss, mean_interval
 from notes.figures.canvas import save
 from notes.figures.comparison import seeds_comparison
 from notes.files import UserError, write_json
-from notes.networks.modules import load_network, predict
+from notes.networks.model_files import load_network, predict
 from notes.params import load_record_params
-from provenn.record import track
 from notes.script import run_script, section
+from provenn.record import track
 
 
 def main(name: str) -> None:

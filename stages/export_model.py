@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from notes.data.tasks import load_inputs
-from notes.networks.determinism import make_deterministic
 from notes.exporting import compare_with_source, require_parity, to_onnx
 from notes.files import read_json, write_bytes, write_json
-from notes.networks.modules import load_network
+from notes.networks.determinism import make_deterministic
+from notes.networks.model_files import load_network
 from notes.params import load_params
-from provenn.record import track
 from notes.script import run_script
+from provenn.record import track
 
 
 def main(task: str) -> None:

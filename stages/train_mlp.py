@@ -7,15 +7,15 @@ import torch
 
 from notes.data.augmentation import Augmenter
 from notes.data.tasks import TASKS, training_splits
-from notes.networks.determinism import make_deterministic, require_device, require_precision
 from notes.figures.canvas import save
 from notes.figures.training import learning_curves
 from notes.files import write_json, write_rows
-from notes.networks.modules import Mlp, save_network
+from notes.networks.determinism import make_deterministic, require_device, require_precision
+from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
+from notes.networks.model_files import save_network
 from notes.params import load_network_params
-from provenn.record import track
 from notes.script import Progress, run_script, section
-from notes.networks.training import ClassifierOptions, fit_classifier
+from provenn.record import track
 
 
 def main(name: str, seed: int | None = None) -> None:
@@ -35,7 +35,6 @@ def main(name: str, seed: int | None = None) -> None:
             activation=settings.activation,
             dropout=settings.dropout,
             batch_norm=settings.batch_norm,
-            input_dropout=settings.input_dropout,
             noise=settings.noise,
         ).initialise(generator)
         augment = Augmenter(settings.augmentation, generator) if settings.augmentation else None

@@ -6,29 +6,30 @@ from pathlib import Path
 import torch
 
 from notes.data.tasks import load_split
-from notes.networks.determinism import make_deterministic
 from notes.figures.canvas import save
 from notes.figures.training import descent
 from notes.files import write_json, write_rows
-from notes.networks.gradient_descent import fit_regression
-from notes.networks.modules import Powers, save_network
-from notes.networks.scratch import ModuleRegression, ScratchRegression, initial_parameters, load_pretrained
+from notes.networks.determinism import make_deterministic
+from notes.networks.model_files import pretrained_parameters, save_network
+from notes.networks.regression import ModuleRegression, Powers, ScratchRegression, fit_regression, initial_parameters
 from notes.params import load_params
-from provenn.record import track
 from notes.script import Progress, run_script, section
+from provenn.record import track
 
 
 def main(task: str, implementation: str) -> None:
     """Fit TASK (linear, multivariate, polynomial) by gradient descent with IMPLEMENTATION (scratch, module)."""
     tasks = section(dict(load_params().train_regression), task, "train_regression")
     settings = section(dict(tasks), implementation, f"train_regression.{task}")
-    with track("train_regression", f"{task}-{implementation}") as run:
+    with track() as run:
         make_deterministic(settings.seed)
         train, validation = load_split(task, "train"), load_split(task, "validation")
         powers = Powers(train.inputs.shape[1], settings.degree).fit(torch.from_numpy(train.inputs))
-        generator = torch.Generator().manual_seed(settings.seed)
-        pretrained = load_pretrained(settings.pretrained, settings.pretrained_md5)
-        weight, bias = initial_parameters(settings.initialisation, powers, generator, pretrained)
+        if settings.pretrained:
+            weight, bias = pretrained_parameters(settings.pretrained, settings.pretrained_md5, powers)
+        else:
+            generator = torch.Generator().manual_seed(settings.seed)
+            weight, bias = initial_parameters(settings.initialisation, powers, generator)
         if implementation == "scratch":
             model = ScratchRegression(powers, weight, bias, settings.learning_rate)
         else:
@@ -38,11 +39,11 @@ def main(task: str, implementation: str) -> None:
         for record in fit_regression(
             model, train, validation, max_iterations=settings.max_iterations, tolerance=settings.tolerance
         ):
-            run.epoch(record)
+            run.log({name: value for name, value in record.items() if name != "epoch"}, step=record["epoch"])
             progress.show(record)
             history.append(record)
         progress.close()
-        run.metrics({"time/fit_s": time.perf_counter() - started})
+        run.log({"time/fit_s": time.perf_counter() - started})
 
         name, results = f"{task}_{implementation}", Path("results/train_regression") / f"{task}-{implementation}"
         save_network(Path("models") / task / f"{name}.safetensors", model.to_network())

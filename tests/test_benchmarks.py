@@ -10,8 +10,8 @@ from torch.profiler import profile
 import harness
 import run
 import workload
-from provenn.files import read_json, write_json
-from provenn.models.modules import Mlp
+from notes.files import read_json, write_json
+from notes.networks.mlp import Mlp
 
 
 def test_a_measurement_is_the_median_and_the_range_of_its_rounds():

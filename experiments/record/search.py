@@ -18,11 +18,10 @@ from ruamel.yaml import YAML
 from notes.data.augmentation import Augmenter
 from notes.data.tasks import training_splits
 from notes.networks.determinism import make_deterministic, require_precision
-from notes.networks.modules import Mlp
+from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
 from notes.params import load_record_params
 from notes.params.networks import Mlp as Settings
 from notes.script import Progress
-from notes.networks.training import ClassifierOptions, fit_classifier
 
 COLUMNS = ["network", "changes", "seed", "epochs", "val/accuracy", "val/loss", "train/loss", "minutes"]
 
@@ -42,7 +41,7 @@ def main(name: str, *changes: str) -> None:
     make_deterministic(settings.seed)
     train, validation = training_splits(settings.task, settings.train_on)
     generator = torch.Generator().manual_seed(settings.seed)
-    options = {key: values[key] for key in ("activation", "dropout", "batch_norm", "input_dropout", "noise")}
+    options = {key: values[key] for key in ("activation", "dropout", "batch_norm", "noise")}
     network = Mlp(784, settings.hidden_sizes, 10, **options).initialise(generator)
     augment = Augmenter(settings.augmentation, generator) if settings.augmentation else None
 

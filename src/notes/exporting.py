@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from notes.files import UserError
-from notes.networks.modules import GaussianNoise, Mlp, Network
+from notes.networks.extras import GaussianNoise
+from notes.networks.mlp import Mlp
+from notes.networks.model_files import Network
 
 BATCH_SIZES = (1, 7, 256)
 

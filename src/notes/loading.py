@@ -43,12 +43,13 @@ def load_model(path: Path) -> TrainedModel:
             lambda inputs: baselines.predict(estimator, inputs),
             baselines.coefficients(estimator),
         )
-    from notes.networks import modules
+    from notes.networks import model_files
+    from notes.networks.regression import LinearRegression
 
-    network = modules.load_network(path)
+    network = model_files.load_network(path)
     return TrainedModel(
         path.stem,
         FRAMEWORKS[path.suffix],
-        lambda inputs: modules.predict(network, inputs),
-        network.coefficients() if isinstance(network, modules.LinearRegression) else None,
+        lambda inputs: model_files.predict(network, inputs),
+        network.coefficients() if isinstance(network, LinearRegression) else None,
     )

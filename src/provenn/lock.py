@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from provenn.fast_yaml import parse_yaml
 from provenn.files import UserError
 from provenn.repository import git, git_root, has_commit
 
@@ -116,9 +117,13 @@ def read_lock(root: Path, commit: str | None = None) -> dict[str, Entry]:
             raise
         recorded = _read_lock_file(root, commit, LOCK)
         return {name: _as_recorded(Entry(name, "", {}, {}, {}, root=root), stage) for name, stage in recorded.items()}
-    locks = {
-        path: _read_lock_file(root, commit, path) for path in {_lock_of(name) for name in stages if not _is_file(name)}
-    }
+    return with_results(root, stages, commit)
+
+
+def with_results(root: Path, stages: Mapping[str, Entry], commit: str | None = None) -> dict[str, Entry]:
+    """Return those of the `stages`, as they are defined, that have a result, with what the locks record."""
+    paths = {_lock_of(name) for name in stages if not _is_file(name)}
+    locks = {path: _read_lock_file(root, commit, path) for path in paths}
     entries = {}
     for name, stage in stages.items():
         if _is_file(name):
@@ -310,13 +315,11 @@ def _as_recorded(stage: Entry, recorded: Mapping[str, Any]) -> Entry:
 
 def _read_lock_file(root: Path, commit: str | None, path: str) -> Mapping[str, Any]:
     """Return the stages of one lock file as they stand in it; none when there is no such file."""
-    from dvc.utils.serialize import parse_yaml
-
     where = f"{path} of {commit[:12]}" if commit else path
     try:
         file = root / path
         text = git("show", f"{commit}:./{path}", root=root) if commit else file.read_text() if file.is_file() else None
-        content = parse_yaml(text, where) if text else {}
+        content = parse_yaml(text) if text else {}
         stages = content.get("stages") or {} if "schema" in content else content  # DVC 1 wrote the stages alone
         # To find out here whether it is a lock at all, and not in the middle of something.
         for stage in stages.values():

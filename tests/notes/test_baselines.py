@@ -13,10 +13,11 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
-from notes.files import UserError
 from notes import baselines
+from notes.files import UserError
 from notes.loading import load_models
-from notes.networks.modules import Mlp, save_network
+from notes.networks.mlp import Mlp
+from notes.networks.model_files import save_network
 from notes.params import DummyBaseline, ForestBaseline, LeastSquaresBaseline, LogisticBaseline, MlpBaseline
 
 SETTINGS = {

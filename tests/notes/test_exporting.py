@@ -22,7 +22,8 @@ from notes.exporting import (
     to_onnx,
 )
 from notes.files import UserError
-from notes.networks.modules import LinearRegression, Mlp
+from notes.networks.mlp import Mlp
+from notes.networks.regression import LinearRegression
 
 OPSET = 20
 
@@ -30,7 +31,7 @@ OPSET = 20
 def classifier(outputs=3):
     """Return a network with every kind of layer and with statistics that training has moved."""
     generator = torch.Generator().manual_seed(0)
-    options = {"dropout": 0.3, "batch_norm": True, "input_dropout": 0.1, "noise": 0.2}
+    options = {"dropout": 0.3, "batch_norm": True, "noise": 0.2}
     network = Mlp(4, [8, 6], outputs, activation="gelu", **options).initialise(generator)
     network.train()
     with torch.random.fork_rng():

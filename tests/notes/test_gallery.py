@@ -8,8 +8,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from notes.files import UserError, write_json
-from notes.params import load_params
 from notes.pages import gallery
+from notes.params import load_params
 
 ROOT = Path(__file__).parents[2]
 NAMES = list(load_params(ROOT / "params.yaml").study.sections())

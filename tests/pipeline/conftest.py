@@ -4,10 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from provenn.data.download import fetch
 from repository import ROOT, Clone, shrink
 from small_repository import finished, repository
-
-from provenn.data.download import fetch
 
 __all__ = ["finished", "repository"]
 

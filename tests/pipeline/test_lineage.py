@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from provenn.pipeline.lineage import trace
+from provenn.pipeline.sync import synchronise
 from small_repository import SmallRepository
 
 from provenn.files import UserError, digest
-from provenn.pipeline.lineage import trace
-from provenn.pipeline.sync import synchronise
 
 pytestmark = pytest.mark.slow
 TRAINING = "train_regression@linear-scratch"

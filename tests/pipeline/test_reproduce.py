@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from small_repository import SmallRepository
-
-from provenn.files import UserError
 from provenn.pipeline.locks import read_lock
 from provenn.pipeline.reproduce import DIFFERENT, IDENTICAL, WITHIN_TOLERANCE, compare, reproduce
 from provenn.pipeline.sync import synchronise
 from provenn.tracking.origin import uncommitted_patch
+from small_repository import SmallRepository
+
+from provenn.files import UserError
 
 HERE, ELSEWHERE = "x86_64 AVX512F; threads 1", "x86_64 AVX2; threads 1"
 TRAINING = "train_regression@linear-scratch"

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from small_repository import STAGES, TARGET, SmallRepository
-
-from provenn.files import UserError
 from provenn.pipeline.locks import read_lock
 from provenn.pipeline.sync import synchronise
 from provenn.tracking.current import StoredRuns
 from provenn.tracking.store import connect
 from provenn.tracking.writing import SUPERSEDED
+from small_repository import STAGES, TARGET, SmallRepository
+
+from provenn.files import UserError
 
 pytestmark = pytest.mark.slow
 # What says how a run came to be, not what it is: whether it was restored, by which process, from which check-out.

@@ -1,12 +1,7 @@
 """Repositories that never heard of Provenn, one fact each: what DVC has, MLflow shows."""
 
-import json
-from pathlib import Path
-
 import pytest
-from repository import Repository
 
-from provenn.files import UserError
 from provenn.lock import read_lock
 from provenn.view.sync import synchronise
 
@@ -48,24 +43,3 @@ def test_files_that_dvc_tracks_are_data_and_no_runs(repository):
         "raw.csv",
         read_lock(repository.root)["copy"].deps["raw.csv"],
     )
-
-
-def test_an_import_from_a_url_is_known_by_what_dvc_knows_of_it(repository, tmp_path):
-    outside = tmp_path / "outside.csv"
-    outside.write_text("1\n")
-    repository.dvc_here("import-url", "--quiet", str(outside), "in.csv")
-    repository.define({"use": {"cmd": "cp in.csv out.csv", "deps": ["in.csv"], "outs": ["out.csv"]}})
-    repository.show()
-    entry = read_lock(repository.root)["in.csv.dvc"]
-    assert list(entry.deps) == [str(outside)]
-    assert entry.outs["in.csv"] == read_lock(repository.root)["use"].deps["in.csv"]
-
-
-def test_an_import_from_another_repository_is_known_by_its_commit(repository, tmp_path):
-    other = Repository.make(tmp_path / "other")
-    other.write("data.csv", "1\n")
-    other.dvc_here("add", "--quiet", "data.csv")
-    commit = other.commit()
-    repository.dvc_here("import", "--quiet", str(other.root), "data.csv")
-    entry = read_lock(repository.root)["data.csv.dvc"]
-    assert set(entry.deps.values()) == {commit}

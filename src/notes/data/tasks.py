@@ -1,5 +1,6 @@
 """The five tasks, and the arrays of one split of one task: all that training and evaluation read."""
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -7,10 +8,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from notes.data import reading
-from notes.files import UserError
+from notes.files import UserError, missing_file
 
 REPOSITORY = Path()
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,6 @@ TASKS: dict[str, Task] = {
     )
 }
 
-# The multivariate table has as many features as params.yaml has weights.
-_FEATURES = {"linear": 1, "multivariate": None, "polynomial": 1, "moons": 2}
-
 
 @dataclass(frozen=True)
 class Split:
@@ -52,7 +50,10 @@ class Split:
 
 def data_files(task: str, split: str) -> list[Path]:
     """Return the files that `load_split` reads, relative to the repository's root, the inputs' file first."""
-    _require_known(task, split)
+    if task not in TASKS:
+        raise UserError(f"There is no task named {task!r}: choose one of {', '.join(TASKS)}.")
+    if split not in SPLITS:
+        raise UserError(f"There is no split named {split!r}: choose one of {', '.join(SPLITS)}.")
     # The test rows have a folder of their own, so that a stage that depends on `development` cannot see them.
     folder = Path("data") / task / ("test" if split == "test" else "development")
     if task == "mnist":
@@ -61,29 +62,18 @@ def data_files(task: str, split: str) -> list[Path]:
 
 
 def load_split(task: str, split: str, root: Path = REPOSITORY) -> Split:
-    """Return one split of a task, checked; `root` is the repository's root.
+    """Return one split of a task; `root` is the repository's root.
 
-    MNIST's pixels are scaled to [0, 1] and flattened to 784. Raises UserError for a file that is missing or damaged,
-    cells that are not finite numbers, an empty split, and a class that the split lacks.
+    MNIST's pixels are scaled to [0, 1] and flattened to 784. Raises UserError for a file that is missing or damaged.
     """
     paths = [root / path for path in data_files(task, split)]
-    classes = TASKS[task].classes
-    if task == "mnist":
-        data = _load_mnist(*paths)
-    else:
-        rows = reading.read_table_split(paths[0], split, features=_FEATURES[task], with_targets=True)
-        columns = reading.feature_columns(rows)
-        if classes is None:
-            table = reading.numbers(paths[0], rows, [*columns, "y"], np.float64)
-            data = Split(np.ascontiguousarray(table[:, :-1]), np.ascontiguousarray(table[:, -1]))
-        else:
-            inputs = reading.numbers(paths[0], rows, columns, np.float32)
-            data = Split(inputs, reading.class_labels(paths[0], rows, classes))
-    absent = np.setdiff1d(np.arange(classes or 0), data.targets)
-    if len(absent):
-        restore = reading.PREPARED if task == "mnist" else reading.SYNTHETIC
-        raise UserError(f"{paths[-1]}: the split {split} has no row of class {absent[0]}: {restore}.")
-    return data
+    if task != "mnist":
+        table = _read_table(paths[0], split, slice(-1))
+        return Split(np.array(table[:, :-1], dtype=_dtype(task)), table[:, -1].astype(_dtype(task, targets=True)))
+    images, labels = load_inputs(task, split, root), _read_bytes(paths[1], ())
+    if len(images) != len(labels):
+        raise _damaged(paths[1], f"{len(labels)} labels for {len(images)} images")
+    return Split(images, labels.astype(np.int64))
 
 
 def training_splits(task: str, train_on: str) -> tuple[Split, Split | None]:
@@ -101,24 +91,54 @@ def training_splits(task: str, train_on: str) -> tuple[Split, Split | None]:
 def load_inputs(task: str, split: str, root: Path = REPOSITORY) -> npt.NDArray[Any]:
     """Return what `load_split` gives as inputs without reading a label: neither column y nor MNIST's label file."""
     path = root / data_files(task, split)[0]
-    if task == "mnist":
-        return reading.load_images(path)
-    rows = reading.read_table_split(path, split, features=_FEATURES[task], with_targets=False)
-    dtype = np.float64 if TASKS[task].classes is None else np.float32
-    return reading.numbers(path, rows, reading.feature_columns(rows), dtype)
+    if task != "mnist":
+        return _read_table(path, split, slice(-2)).astype(_dtype(task))
+    images = _read_bytes(path, (28, 28))
+    pixels = images.reshape(len(images), 784).astype(np.float32)
+    pixels /= 255
+    return pixels
 
 
-def _load_mnist(images_path: Path, labels_path: Path) -> Split:
-    images, labels = reading.load_images(images_path), reading.load_labels(labels_path)
-    if len(images) != len(labels):
-        raise UserError(
-            f"{images_path} has {len(images)} images but {labels_path} has {len(labels)} labels: {reading.PREPARED}."
-        )
-    return Split(images, labels)
+def _read_table(path: Path, split: str, columns: slice) -> npt.NDArray[np.float64]:
+    """Return some columns of the rows of one split; the table's columns are x1 … xd, y, split."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+        table = np.array(rows)
+        numbers: npt.NDArray[np.float64] = table[table[:, -1] == split][:, columns].astype(np.float64, order="C")
+    except FileNotFoundError:
+        raise missing_file(path) from None
+    except (ValueError, IndexError, csv.Error):
+        raise _damaged(path, "not a table of numbers") from None
+    if header != [*(f"x{number}" for number in range(1, len(header) - 1)), "y", "split"]:
+        raise _damaged(path, f"its columns are {', '.join(header)}")
+    if unknown := set(table[:, -1]) - set(SPLITS):
+        raise _damaged(path, f"{unknown.pop()!s} is no split")
+    if not len(numbers):
+        raise _damaged(path, f"no row in the split {split}")
+    if not np.isfinite(numbers).all():
+        raise _damaged(path, "a number is not finite")
+    return numbers
 
 
-def _require_known(task: str, split: str) -> None:
-    if task not in TASKS:
-        raise UserError(f"There is no task named {task!r}: choose one of {', '.join(TASKS)}.")
-    if split not in reading.SPLITS:
-        raise UserError(f"There is no split named {split!r}: choose one of {', '.join(reading.SPLITS)}.")
+def _read_bytes(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Return the array of a prepared file, (n, *shape), mapped into memory."""
+    try:
+        array: npt.NDArray[np.uint8] = np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError:
+        raise missing_file(path) from None
+    except ValueError:
+        raise _damaged(path, "not a whole .npy file") from None
+    if array.dtype != np.uint8 or array.ndim != 1 + len(shape) or array.shape[1:] != shape:
+        raise _damaged(path, f"{array.dtype} of the shape {array.shape}")
+    return array
+
+
+def _dtype(task: str, *, targets: bool = False) -> type[np.generic]:
+    if TASKS[task].classes is None:
+        return np.float64
+    return np.int64 if targets else np.float32
+
+
+def _damaged(path: Path, found: str) -> UserError:
+    return UserError(f"{path} is damaged ({found}): restore it with `dvc checkout --force {path}`.")

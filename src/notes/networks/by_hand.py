@@ -7,6 +7,7 @@ Backward, from the loss to the first layer, with δₗ = ∂loss/∂zₗ:
     ∂loss/∂Wₗ = δₗᵀ hₗ₋₁,   ∂loss/∂bₗ = the sum of δₗ over the rows
     δₗ₋₁ = (δₗ Wₗ) · f'(zₗ₋₁)                              the chain rule: errors flow back through the weights
 
+`mlp` is the same network with torch, where autograd does this; the study `back_propagation` compares the two.
 Rumelhart, Hinton & Williams (1986), Nature 323, 533-536; section 3 of the notes.
 """
 

@@ -10,7 +10,7 @@ from notes.files import UserError
 def make_deterministic(seed: int, threads: int = 1) -> None:
     """Make torch repeat itself bit for bit on this machine: fixed threads, deterministic kernels, no denormals.
 
-    The seed is that of torch's global generator, which dropout alone draws from; all else takes its own generator.
+    The seed is that of torch's global generator, which dropout and Gaussian noise draw from; all else takes its own.
     """
     torch.manual_seed(seed)
     torch.set_num_threads(threads)

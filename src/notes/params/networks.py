@@ -35,7 +35,6 @@ class Mlp(Section):
     activation: Activation
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
     batch_norm: bool
-    input_dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
     noise: Annotated[float, Field(ge=0.0, le=10.0)]
     loss: Literal["cross_entropy", "log_loss"]
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)]

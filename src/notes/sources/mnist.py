@@ -1,15 +1,14 @@
 """MNIST's four IDX files: what they are, reading and checking them, splitting the training set."""
 
 import math
+import struct
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from notes.files import UserError, missing_file
 from notes.sources.splitting import choose_stratified
-from notes.files import UserError
-
-RESTORE = "restore it with `dvc repro download_mnist`"
 
 # Shape of what each file holds; Fashion-MNIST has the same names and shapes.
 FILES: dict[str, tuple[int, ...]] = {
@@ -51,24 +50,18 @@ def read_idx(path: Path | str) -> npt.NDArray[np.uint8]:
     """
     try:
         content = Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): {RESTORE}.") from None
-    if len(content) < 4 or content[:2] != b"\0\0":
-        raise _not_idx(path, "two zero bytes at the start", content[:4].hex(" ") or "an empty file")
-    if content[2] != 8:
-        raise _not_idx(path, "values of type 0x08 (unsigned byte)", f"type {content[2]:#04x}")
-    if content[3] not in (1, 3):
-        raise _not_idx(path, "1 dimension (labels) or 3 (images)", str(content[3]))
-    header = 4 + 4 * content[3]
-    if len(content) < header:
-        raise _not_idx(path, f"a header of {header} bytes", f"a file of {len(content)} bytes")
-    shape = tuple(int(size) for size in np.frombuffer(content, ">u4", content[3], offset=4))
-    if shape[1:] not in ((), (28, 28)):
-        raise _not_idx(path, "images of 28 x 28 pixels", f"{shape[1]} x {shape[2]}")
-    if len(content) != header + math.prod(shape):
-        size = f"{header + math.prod(shape)} bytes for the {shape[0]} items that its header states"
-        raise _not_idx(path, size, f"{len(content)} bytes")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+        zeros, kind, dimensions = struct.unpack_from(">HBB", content)
+        shape = struct.unpack_from(f">{dimensions}I", content, 4)
+        values = np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+        if (zeros, kind) != (0, 8) or shape[1:] not in ((), (28, 28)):
+            raise ValueError("neither images nor labels")
+    except FileNotFoundError:
+        raise missing_file(path) from None
+    except (struct.error, ValueError):
+        raise UserError(
+            f"{path} is not one of MNIST's IDX files: restore it with `dvc repro download_mnist`."
+        ) from None
+    return values
 
 
 def split_train_validation(
@@ -77,15 +70,13 @@ def split_train_validation(
     """Return the sorted positions (train, validation) of a stratified split of `labels` (n,) with digits 0 to 9.
 
     The two are disjoint and complete, and validation has exactly `validation_size`. Raises UserError when the size is
-    out of reach, a label is above 9 or one of the ten classes is absent from a split.
+    out of reach or one of the ten classes is absent from a split.
     """
     if not 0 < validation_size < len(labels):
         raise UserError(
             f"prepare_mnist: a validation set of {validation_size} cannot be split from {len(labels)} images: "
             "change its size in params.yaml."
         )
-    if labels.max() > 9:
-        raise UserError(f"train-labels-idx1-ubyte holds the label {labels.max()}, above 9: {RESTORE}.")
     validation = choose_stratified(labels, validation_size, generator)
     train = np.setdiff1d(np.arange(len(labels)), validation, assume_unique=True)
     for name, index in (("train", train), ("validation", validation)):
@@ -96,7 +87,3 @@ def split_train_validation(
                 "change the size of the validation set in params.yaml."
             )
     return train, validation
-
-
-def _not_idx(path: Path | str, expected: str, found: str) -> UserError:
-    return UserError(f"{path} is not one of MNIST's IDX files: expected {expected}, found {found}: {RESTORE}.")

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from notes.sources.splitting import choose_stratified
 from notes.files import UserError, atomic_path
+from notes.sources.splitting import choose_stratified
 
 
 def make_linear(

@@ -21,7 +21,7 @@ from torch.nn import functional
 from notes.evaluation import mean_interval
 from notes.figures.canvas import BLACK, canvas, legend_below, series, styled
 from notes.networks.by_hand import Array, Layer, backward, cross_entropy, forward
-from notes.networks.modules import Mlp
+from notes.networks.mlp import Mlp
 from notes.params.studies import BackPropagation
 from notes.studies.base import Row, Verdict, rows_where
 

@@ -16,11 +16,10 @@ from matplotlib.figure import Figure
 
 from notes.data.tasks import Split, load_split
 from notes.figures.canvas import canvas, styled
-from notes.networks.modules import Mlp
+from notes.networks.mlp import ClassifierOptions, Mlp, evaluate, log_loss
 from notes.params.studies import Capacity
 from notes.studies.base import Row, Verdict, column, paired_interval
 from notes.studies.experiment import generator_for, sample, train
-from notes.networks.training import ClassifierOptions, evaluate, log_loss
 
 CLAIM = "More width and depth is not always better: a network that is too large over-fits, one too small under-fits."
 NOTES = "1. Principle of a neural network"

@@ -21,11 +21,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional
 
-from notes.sources.synthetic import make_linear, make_moons
 from notes.evaluation import Interval, mean_interval
 from notes.figures.canvas import BLACK, canvas, legend_below, series, styled
-from notes.networks.modules import Mlp
+from notes.networks.mlp import Mlp
 from notes.params.studies import ClearingGradients
+from notes.sources.synthetic import make_linear, make_moons
 from notes.studies.base import Row, Verdict, column, rows_where
 
 CLAIM = "Without clearing, gradients accumulate from step to step, so that updates grow and training breaks."

@@ -20,9 +20,7 @@ from sklearn.linear_model import LinearRegression
 from notes.data.tasks import Split
 from notes.evaluation import mean_interval
 from notes.figures.canvas import BLACK, BLUE, GREY, ORANGE, canvas, styled
-from notes.networks.gradient_descent import fit_regression
-from notes.networks.modules import Powers
-from notes.networks.scratch import ScratchRegression, initial_parameters
+from notes.networks.regression import Powers, ScratchRegression, fit_regression, initial_parameters
 from notes.params.studies import ClosedForm
 from notes.studies.base import Row, Verdict, column
 

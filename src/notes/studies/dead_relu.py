@@ -19,11 +19,10 @@ from torch import nn
 from notes.data.tasks import Split, load_split
 from notes.evaluation import mean_interval
 from notes.figures.canvas import MARKERS, SERIES, canvas, legend_below, styled
-from notes.networks.modules import Mlp
+from notes.networks.mlp import ClassifierOptions, Mlp, log_loss
 from notes.params.studies import DeadRelu
 from notes.studies.base import Row, Verdict, column, paired_interval, rows_where
 from notes.studies.experiment import generator_for, train
-from notes.networks.training import ClassifierOptions, log_loss
 
 CLAIM = "ReLU units can stop learning; those of leaky ReLU can not."
 NOTES = "2. Activation functions"

@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from notes.data.tasks import Split
-from notes.networks.modules import Mlp
-from notes.networks.training import ClassifierOptions, NonFiniteLossError, Record, fit_classifier
+from notes.networks.mlp import ClassifierOptions, Mlp, NonFiniteLossError, fit_classifier
 
 
 def generator_for(seed: int, *keys: int) -> torch.Generator:
@@ -31,7 +30,7 @@ def without_activation(network: Mlp) -> Mlp:
 
 def train(
     network: Mlp, data: Split, held_out: Split, options: ClassifierOptions, generator: torch.Generator
-) -> Iterator[Record]:
+) -> Iterator[dict[str, float]]:
     """Yield the records of `fit_classifier`, and no more once the loss is not finite: diverging is a result here."""
     try:
         yield from fit_classifier(network, data, held_out, options, generator=generator)

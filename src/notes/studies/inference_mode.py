@@ -20,14 +20,13 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from notes.sources.synthetic import make_moons
 from notes.data.tasks import Split
 from notes.evaluation import mean_interval
 from notes.figures.canvas import BLUE, VERMILION, canvas, legend_below, styled
-from notes.networks.modules import Mlp
+from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
 from notes.params.studies import InferenceMode
+from notes.sources.synthetic import make_moons
 from notes.studies.base import Row, Verdict, column
-from notes.networks.training import ClassifierOptions, fit_classifier
 
 CLAIM = "Inference needs both: eval(), or the predictions change, and no_grad(), or memory is wasted."
 NOTES = "8. Multi-class in code: evaluation with model.eval() and torch.no_grad()"

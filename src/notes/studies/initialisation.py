@@ -16,16 +16,14 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from notes.sources.synthetic import make_moons, make_multivariate
 from notes.data.tasks import Split
 from notes.evaluation import mean_interval
 from notes.figures.canvas import BLUE, GREY, VERMILION, canvas, legend_below, styled
-from notes.networks.gradient_descent import fit_regression
-from notes.networks.modules import Mlp, Powers
-from notes.networks.scratch import ScratchRegression
+from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
+from notes.networks.regression import Powers, ScratchRegression, fit_regression
 from notes.params.studies import Initialisation
+from notes.sources.synthetic import make_moons, make_multivariate
 from notes.studies.base import Row, Verdict, column, rows_where
-from notes.networks.training import ClassifierOptions, fit_classifier
 
 CLAIM = "Constants, random numbers or pretrained weights: which start is good depends on the problem."
 NOTES = "6. Linear regression in code: initialisation"

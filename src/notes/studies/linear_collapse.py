@@ -15,11 +15,10 @@ from torch import Tensor, nn
 
 from notes.data.tasks import load_split
 from notes.figures.canvas import BLUE, GREY, MARKERS, VERMILION, canvas, legend_below, styled
-from notes.networks.modules import Mlp
+from notes.networks.mlp import ClassifierOptions, Mlp
 from notes.params.studies import LinearCollapse
 from notes.studies.base import Row, Verdict, column, paired_interval, rows_where
 from notes.studies.experiment import generator_for, train, without_activation
-from notes.networks.training import ClassifierOptions
 
 CLAIM = "Stacked linear layers equal one linear map; an activation bends space, so that the moons become separable."
 NOTES = "2. Activation functions"

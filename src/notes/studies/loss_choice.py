@@ -22,10 +22,9 @@ from torch.nn import functional
 from notes.data.tasks import Split, load_split
 from notes.evaluation import Interval
 from notes.figures.canvas import canvas, legend_below, series, styled
-from notes.networks.modules import Mlp
+from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
 from notes.params.studies import LossChoice
 from notes.studies.base import Row, Verdict, column, paired_interval, rows_where
-from notes.networks.training import ClassifierOptions, fit_classifier
 
 CLAIM = "Mean squared error does not suit classification: a network learns slower with it than with cross-entropy."
 NOTES = "7. Classification: mean squared error suits regression, not classification"

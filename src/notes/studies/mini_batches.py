@@ -23,11 +23,10 @@ from torch.nn import functional
 from notes.data.tasks import Split, load_split
 from notes.evaluation import mean_interval
 from notes.figures.canvas import BLUE, GREY, VERMILION, canvas, legend_below, styled
-from notes.networks.modules import Mlp
+from notes.networks.mlp import ClassifierOptions, Mlp
 from notes.params.studies import MiniBatches
 from notes.studies.base import Row, Verdict, column
 from notes.studies.experiment import generator_for, sample, train
-from notes.networks.training import ClassifierOptions
 
 CLAIM = "Mini-batches use less memory than the whole set at once, and train faster."
 NOTES = "4. Multi-layer perceptron in code; 8. Multi-class in code"

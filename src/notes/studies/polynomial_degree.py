@@ -16,11 +16,11 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from notes.sources.synthetic import make_polynomial
 from notes.evaluation import Interval, least_squares
 from notes.figures.canvas import BLACK, BLUE, GREY, ORANGE, VERMILION, canvas, styled
-from notes.networks.modules import Powers
+from notes.networks.regression import Powers
 from notes.params.studies import PolynomialDegree
+from notes.sources.synthetic import make_polynomial
 from notes.studies.base import Row, Verdict, column, paired_interval, rows_where
 
 CLAIM = (

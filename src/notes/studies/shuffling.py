@@ -18,11 +18,10 @@ from torch.nn import functional
 from notes.data.tasks import load_split
 from notes.evaluation import mean_interval
 from notes.figures.canvas import canvas, legend_below, series, styled
-from notes.networks.modules import Mlp
+from notes.networks.mlp import Mlp, evaluate
 from notes.params.studies import Shuffling
 from notes.studies.base import Row, Verdict, column, paired_interval, rows_where
 from notes.studies.experiment import generator_for, sample
-from notes.networks.training import evaluate
 
 CLAIM = "Shuffling the training set removes order effects and makes the network generalise better."
 NOTES = "4. Multi-layer perceptron in code"

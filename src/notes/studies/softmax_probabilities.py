@@ -18,10 +18,10 @@ from torch.nn import functional
 
 from notes.evaluation import mean_interval
 from notes.figures.canvas import GREY, canvas, legend_below, series, styled
+from notes.networks.mlp import log_loss
 from notes.params.studies import SoftmaxProbabilities
 from notes.studies.base import Row, Verdict, column, rows_where
 from notes.studies.experiment import generator_for
-from notes.networks.training import log_loss
 
 CLAIM = "Softmax gives probabilities, which sum to 1; with two classes cross-entropy is the log loss."
 NOTES = "7. Classification"

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from notes.evaluation import mean_interval
 from notes.figures.canvas import GREY, canvas, legend_below, series, styled
-from notes.networks.modules import Mlp
+from notes.networks.mlp import Mlp
 from notes.params.studies import VanishingGradients
 from notes.studies.base import Row, Verdict, column, rows_where
 from notes.studies.experiment import generator_for

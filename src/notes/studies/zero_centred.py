@@ -17,11 +17,10 @@ from torch import Tensor, nn
 from notes.data.tasks import Split, load_split
 from notes.evaluation import mean_interval
 from notes.figures.canvas import GREY, canvas, legend_below, series, styled
-from notes.networks.modules import Mlp
+from notes.networks.mlp import ClassifierOptions, Mlp
 from notes.params.studies import ZeroCentred
 from notes.studies.base import Row, Verdict, column, paired_interval
 from notes.studies.experiment import generator_for, train
-from notes.networks.training import ClassifierOptions
 
 CLAIM = "Tanh, whose outputs are centred on zero, converges faster than sigmoid."
 NOTES = "2. Activation functions"

@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 
+from provenn.fast_yaml import parse_yaml
 from provenn.files import UserError, write_bytes
 
 KEPT = 8  # contents of a lock file; each stage that ends adds one
@@ -119,12 +120,12 @@ class LockFiles:
 
 def _stages(path: Path, content: bytes | None = None) -> dict[str, Any] | None:
     """Return the stages of `content`, or of the file; None when it is not a whole lock file."""
-    from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml
+    from yaml import YAMLError
 
     try:
         text = (path.read_bytes() if content is None else content).decode()
-        parsed = parse_yaml(text, str(path))
-    except (FileNotFoundError, UnicodeDecodeError, YAMLFileCorruptedError):
+        parsed = parse_yaml(text)
+    except (FileNotFoundError, UnicodeDecodeError, YAMLError):
         return None
     stages = parsed.get("stages") if isinstance(parsed, dict) else None
     return stages if isinstance(stages, dict) and text.endswith("\n") else None

@@ -43,7 +43,10 @@ class Tracking:
             self._record.append({"settled": process.name, "ended": ENDED[outcome], "reason": reason[:500]})
 
     def end(self, report: Report, note: Callable[[str], None]) -> None:
-        """Wait until the writer has shown everything; pass on what it has to say."""
+        """Wait until the writer has shown everything; pass on what it has to say.
+
+        Whoever stopped the pipeline is not kept waiting: the writer closes the runs and ends by itself.
+        """
         if self._record is None or self._writer is None:
             return
         values = {f"stages/{outcome}": float(count) for outcome, count in report.counts.items()}
@@ -56,11 +59,12 @@ class Tracking:
             "reason": f"failed: {', '.join(report.failed)}" if report.failed else "",
         }
         self._record.append({"ended": report.status, **ending})
+        if report.stopped_by:
+            return
         try:
             said, _ = self._writer.communicate(timeout=WRITER_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._writer.kill()
-            said = "warning: tracking is behind: MLflow's store is slow; `provenn sync` completes it."
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            said = "MLflow is still being written, in the background; `provenn sync` says when it agrees."
         for line in said.splitlines():
             note(line)
 

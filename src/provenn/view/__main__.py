@@ -1,8 +1,15 @@
 """The process that writes runs: `python -m provenn.view RECORD`, of one stage or of a whole pipeline."""
 
+import os
 import sys
 from pathlib import Path
 
-from provenn.view.writer import write_runs
+from provenn.view.pipeline_writer import PipelineWriter
+from provenn.view.records import Follower
+from provenn.view.writer import StageWriter
 
-sys.exit(write_runs(Path(sys.argv[1])))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+record = Path(sys.argv[1])
+opening = next(iter(Follower(record).rows()), {})
+writer = PipelineWriter(record, opening) if "pipeline" in opening else StageWriter(record)
+sys.exit(writer.run())

@@ -49,12 +49,10 @@ class Follower:
         self._read += len(whole)
         return [row for line in whole.splitlines() if (row := _row(line))]
 
-    def follow(self) -> list[Point]:
-        """Take in what is new; return the new points of curves."""
-        before = len(self.told.points)
+    def follow(self) -> None:
+        """Take in what is new."""
         for row in self.rows():
             _take(self.told, row)
-        return self.told.points[before:]
 
 
 def read_record(path: Path) -> Told:

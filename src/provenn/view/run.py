@@ -45,18 +45,18 @@ def view(
     told: Told,
     *,
     run_id: str | None = None,
-    parent: str | None = None,
+    logged: int = 0,
     absent: Iterable[str] = (),
 ) -> str:
-    """Write the run of a stage that has ended, into the run `run_id` if it was begun; return its id.
+    """Write the run of a stage that has ended; return its id. One that was begun is `run_id`, with `logged` points.
 
     `told` is what its record says: of a stage whose record is lost, or that said nothing, that is little. `absent` are
     outputs that are nowhere to be found; the run is then marked as partial.
     """
-    run_id = run_id or begin(client, root, entry, told, parent)
+    run_id = run_id or begin(client, root, entry, told)
     absent, written = list(absent), told.status == "FINISHED"
     tags = _tags(entry, told)
-    numbers: list[Metric] = _metrics(told.points)
+    numbers: list[Metric] = _metrics(told.points[logged:])
     if written:
         tags |= {KEY: entry.key, RESULT: entry.result}
         values, texts = contents.metrics(entry)
@@ -65,7 +65,7 @@ def view(
             numbers = _metrics(contents.curves(entry), told.ended)
         model_id = _models(client, root, entry, run_id)
         # A moment after the curves, at their last step: MLflow's table shows the latest value of the last step.
-        last = max((point.step for point in numbers), default=0)
+        last = max([*(point.step for point in numbers), *(point.step for point in told.points)], default=0)
         numbers += _metrics([Point(name, value, last) for name, value in values.items()], now() + 1, model_id)
         _datasets(client, entry, run_id)
         for place, file in contents.shown_files(entry).items():

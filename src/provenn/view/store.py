@@ -27,6 +27,7 @@ _DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+_GIVEN = frozenset(os.environ)
 # Where a store that was moved still has the folder in which it was made.
 _LOCATIONS = (
     ("experiments", "artifact_location"),
@@ -61,8 +62,7 @@ def connect(root: Path, uri: str | None = None, *, patient: bool = True) -> "Mlf
     """
     uri = uri or tracking_uri(root)
     wait = _COMMAND_WAIT if patient else _WRITER_WAIT
-    for name, value in (_DEFAULTS | wait).items():
-        os.environ.setdefault(name, value)
+    os.environ |= {name: value for name, value in (_DEFAULTS | wait).items() if name not in _GIVEN}
     # A run of the caller's shell must not be resumed.
     os.environ.pop("MLFLOW_RUN_ID", None)
     if uri.startswith("sqlite:///"):

@@ -1,4 +1,4 @@
-"""What training and evaluation read, against pandas and hand-made files; and every way in which it can be damaged."""
+"""What training and evaluation read, against pandas and hand-made files; and what is said of damage."""
 
 import subprocess
 import sys
@@ -113,87 +113,59 @@ def test_inputs_are_read_without_any_label(prepared, tmp_path):
     with_labels = load_split("moons", "test", tmp_path).inputs
     write(tmp_path, "moons", MOONS.replace(",1,test", ",secret,test"))
     np.testing.assert_array_equal(load_inputs("moons", "test", tmp_path), with_labels)
-    write(tmp_path, "moons", "x1,x2,split\n-1.5,2e-3,test\n0.7,0.8,test\n")
-    np.testing.assert_array_equal(load_inputs("moons", "test", tmp_path), with_labels)
     (root / "data/mnist/development/train_labels.npy").unlink()
     np.testing.assert_array_equal(load_inputs("mnist", "train", root), images.reshape(20, 784) / np.float32(255))
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "found"),
     [
-        ("", "has no rows"),
-        ("x1,x2,y,split\n", "has no rows"),
-        ("x1,y,split\n0.1,0,train\n", "has the columns x1, y, split, but needs x1, x2, y, split"),
-        ("x1,x2,y\n0.1,0.2,0\n", "has the columns x1, x2, y, but needs"),
-        ("x1,x2,split\n0.1,0.2,train\n", "has the columns x1, x2, split, but needs"),
-        ("x2,x1,y,split\n0.1,0.2,0,train\n", "has the columns x2, x1"),
-        ("x1,x2,y,split\n0.1,0.2,0,train,9\n", "nameless"),
-        ("x1,x2,y,split\n0.1,0.2,0,train\n0.1,0.2,1,train,9\n", "row 2 has more cells"),
-        ("x1,x2,y,split\n0.1,0.2,0\n", "row 1, column split: None"),
-        ("x1,x2,y,split\n0.1,0.2,0,training\n", "row 1, column split: 'training'"),
+        ("", "not a table of numbers"),
+        ("x1,x2,y,split\n", "not a table of numbers"),
+        ("x1,x2,y,split\n0.1,0.2,0,train\n0.1", "not a table of numbers"),
+        ("x1,x2,y\n0.1,0.2,train\n", "its columns are x1, x2, y"),
+        ("x2,x1,y,split\n0.1,0.2,0,train\n", "its columns are x2, x1, y, split"),
         ("x1,x2,y,split\n0.1,0.2,0,test\n", "no row in the split train"),
-        ("x1,x2,y,split\n0.1,0.2,0,train\n0.1,nan,1,train\n", "row 2, column x2: 'nan'"),
-        ("x1,x2,y,split\n0.1,,0,train\n", "row 1, column x2: '' is not a finite number"),
-        ("x1,x2,y,split\n0.1,0.2,0,test\n-inf,0.2,0,train\n", "row 2, column x1: '-inf'"),
-        ("x1,x2,y,split\n0.1,zero,0,train\n", "row 1, column x2: 'zero'"),
-        ("x1,x2,y,split\n0.1,1e300,0,train\n", "row 1, column x2: too large for float32"),
-        ("x1,x2,y,split\n0.1,0.2,0.5,train\n", "row 1, column y: '0.5' is not one of the classes 0, 1"),
-        ("x1,x2,y,split\n0.1,0.2,2,train\n", "row 1, column y: '2'"),
-        ("x1,x2,y,split\n0.1,0.2,1,train\n", "the split train has no row of class 0"),
+        ("x1,x2,y,split\n0.1,0.2,0,train\n0.1,0.2,1,tr", "tr is no split"),
+        ("x1,x2,y,split\n0.1,,0,train\n", "not a table of numbers"),
+        ("x1,x2,y,split\n0.1,zero,0,train\n", "not a table of numbers"),
+        ("x1,x2,y,split\n0.1,0.2,0,train\n0.1,nan,1,train\n", "a number is not finite"),
+        ("x1,x2,y,split\n-inf,0.2,0,train\n", "a number is not finite"),
+        ("x1,x2,y,split\n\udcff\udcfe,0.2,0,train\n", "not a table of numbers"),
     ],
 )
-def test_a_damaged_table_is_named_with_row_and_column_and_the_command_that_restores_it(tmp_path, text, message):
-    path = write(tmp_path, "moons", text)
-    with pytest.raises(UserError, match=message) as caught:
+def test_a_damaged_table_is_one_sentence_with_the_command_that_restores_it(tmp_path, text, found):
+    path = write(tmp_path, "moons", "")
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(
+        UserError, match=rf"table\.csv is damaged \({found}\): .*`dvc checkout --force .*table\.csv`\.$"
+    ):
         load_split("moons", "train", tmp_path)
-    assert str(path) in str(caught.value)
-    assert str(caught.value).endswith("restore it with `dvc repro generate_synthetic`.")
-
-
-def test_bytes_that_are_no_text_are_refused(tmp_path):
-    write(tmp_path, "linear", "").write_bytes(b"x1,y,split\n\xff\xfe,1,train\n")
-    with pytest.raises(UserError, match="is not a CSV table"):
-        load_split("linear", "train", tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("part", "content", "message"),
+    ("part", "content", "found"),
     [
-        ("images", np.zeros((20, 28, 28), np.float32), "holds float32, but needs uint8"),
-        ("images", np.zeros((20, 784), np.uint8), r"shape \(20, 784\), but needs \(n, 28, 28\)"),
-        ("images", np.zeros((19, 28, 28), np.uint8), "19 images but .* 20 labels"),
-        ("images", np.zeros((0, 28, 28), np.uint8), "is empty"),
-        ("labels", np.zeros(20, np.int64), "holds int64, but needs uint8"),
-        ("labels", np.zeros((20, 1), np.uint8), r"but needs \(n\)"),
-        ("labels", np.uint8(3), r"shape \(\)"),
-        ("labels", np.full(20, 10, np.uint8), "row 1: the label 10 is above 9"),
-        ("labels", np.repeat(np.arange(9, dtype=np.uint8), [4, 2, 2, 2, 2, 2, 2, 2, 2]), "no row of class 9"),
+        ("images", np.zeros((20, 28, 28), np.float32), r"float32 of the shape \(20, 28, 28\)"),
+        ("images", np.zeros((20, 784), np.uint8), r"uint8 of the shape \(20, 784\)"),
+        ("labels", np.zeros(20, np.int64), r"int64 of the shape \(20,\)"),
+        ("labels", np.uint8(3), r"uint8 of the shape \(\)"),
+        ("labels", np.zeros(19, np.uint8), "19 labels for 20 images"),
         ("labels", np.array([{"a": 1}] * 20, dtype=object), r"not a whole \.npy file"),
     ],
 )
-def test_prepared_arrays_of_another_kind_are_refused(prepared, part, content, message):
+def test_prepared_arrays_of_another_kind_are_damaged(prepared, part, content, found):
     root = prepared[0]
     np.save(root / f"data/mnist/development/train_{part}.npy", content, allow_pickle=True)
-    with pytest.raises(UserError, match=message) as caught:
+    with pytest.raises(UserError, match=rf"train_{part}\.npy is damaged \({found}\): restore it with"):
         load_split("mnist", "train", root)
-    assert f"train_{part}.npy" in str(caught.value)
-    assert "`dvc repro prepare_mnist`" in str(caught.value)
 
 
 @pytest.mark.parametrize("kept", [0, 5, 60, 1000])
-def test_a_truncated_prepared_file_is_refused(prepared, kept):
+def test_a_truncated_prepared_file_is_damaged(prepared, kept):
     path = prepared[0] / "data/mnist/development/train_images.npy"
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(UserError, match=r"train_images\.npy is not a whole \.npy file"):
-        load_split("mnist", "train", prepared[0])
-
-
-def test_an_archive_in_place_of_an_array_is_refused(prepared):
-    path = prepared[0] / "data/mnist/development/train_labels.npy"
-    with path.open("wb") as file:
-        np.savez(file, labels=np.zeros(20, np.uint8))
-    with pytest.raises(UserError, match="holds an archive"):
+    with pytest.raises(UserError, match=r"train_images\.npy is damaged \(not a whole \.npy file\)"):
         load_split("mnist", "train", prepared[0])
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from notes.files import UserError
 from notes.sources.mnist import FILES, SHA256, file_size, read_idx, split_train_validation
 from notes.sources.splitting import choose_stratified
-from notes.files import UserError
 
 
 def test_images_are_read_row_by_row_from_hand_made_bytes(tmp_path):
@@ -30,30 +30,30 @@ def test_labels_are_read_from_hand_made_bytes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "expected"),
+    "content",
     [
-        (b"", "two zero bytes at the start, found an empty file"),
-        (b"\x1f\x8b\x08\x08abc", "two zero bytes at the start, found 1f 8b 08 08"),
-        (b"\0\0\x0d\x01\0\0\0\x01\0\0\0\0", "type 0x08 .* found type 0x0d"),
-        (b"\0\0\x08\x02\0\0\0\x01\0\0\0\x01\0", "1 dimension .* found 2"),
-        (b"\0\0\x08\x03\0\0\0\x01", "a header of 16 bytes, found a file of 8 bytes"),
-        (b"\0\0\x08\x03" + struct.pack(">III", 1, 32, 32) + bytes(1024), "28 x 28 pixels, found 32 x 32"),
-        (b"\0\0\x08\x01\0\0\0\x03\x07\0", "11 bytes for the 3 items .* found 10 bytes"),
-        (b"\0\0\x08\x01\0\0\0\x01\x07\0", "9 bytes for the 1 items .* found 10 bytes"),
-        (b"\0\0\x08\x03" + struct.pack(">III", 2**32 - 1, 28, 28), "found 16 bytes"),
+        b"",
+        b"\x1f\x8b\x08\x08abc",
+        b"\0\0\x0d\x01\0\0\0\x01\0\0\0\0",
+        b"\0\0\x08\x02\0\0\0\x01\0\0\0\x01\0",
+        b"\0\0\x08\x03\0\0\0\x01",
+        b"\0\0\x08\x03" + struct.pack(">III", 1, 32, 32) + bytes(1024),
+        b"\0\0\x08\x01\0\0\0\x03\x07\0",
+        b"\0\0\x08\x01\0\0\0\x01\x07\0",
+        b"\0\0\x08\x03" + struct.pack(">III", 2**32 - 1, 28, 28),
     ],
 )
-def test_a_damaged_idx_file_is_named_with_what_was_found_and_how_to_restore_it(tmp_path, content, expected):
+def test_any_other_file_is_refused_with_the_command_that_restores_it(tmp_path, content):
     path = tmp_path / "t10k-labels-idx1-ubyte"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=expected) as caught:
+    with pytest.raises(
+        UserError, match=r"idx1-ubyte is not one of MNIST's IDX files: .* `dvc repro download_mnist`\.$"
+    ):
         read_idx(path)
-    assert str(path) in str(caught.value)
-    assert "`dvc repro download_mnist`" in str(caught.value)
 
 
 def test_a_missing_idx_file_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"nothing cannot be read .* `dvc repro download_mnist`"):
+    with pytest.raises(UserError, match=r"nothing is missing: .*`dvc"):
         read_idx(tmp_path / "nothing")
 
 
@@ -110,12 +110,6 @@ def test_a_class_absent_from_a_split_is_refused(counts, size, message):
     labels = np.repeat(np.arange(10, dtype=np.uint8), counts)
     with pytest.raises(UserError, match=message):
         split_train_validation(labels, validation_size=size, generator=np.random.default_rng(0))
-
-
-def test_a_label_above_nine_is_refused():
-    labels = np.array([*range(10), 11] * 4, dtype=np.uint8)
-    with pytest.raises(UserError, match="label 11, above 9"):
-        split_train_validation(labels, validation_size=15, generator=np.random.default_rng(0))
 
 
 def test_choosing_more_rows_than_there_are_is_an_error():

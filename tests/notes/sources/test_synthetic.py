@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import datasets
 
-from notes.sources import synthetic
 from notes.files import UserError
+from notes.sources import synthetic
 
 
 def generator(seed=0):

@@ -12,7 +12,7 @@ from sklearn.datasets import make_blobs, make_moons
 
 from notes.data.tasks import Split
 from notes.files import UserError
-from notes.networks.modules import Mlp
+from notes.networks.mlp import Mlp
 from notes.params import PARAMS_FILE, check_params, load_params
 from notes.studies import (
     capacity,

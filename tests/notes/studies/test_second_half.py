@@ -12,11 +12,11 @@ import torch
 from torch.nn import functional
 
 from notes.data.tasks import Split
-from notes.networks.determinism import make_deterministic
 from notes.figures.canvas import save
 from notes.networks import by_hand
-from notes.networks.modules import Mlp
-from notes.networks.scratch import ScratchRegression
+from notes.networks.determinism import make_deterministic
+from notes.networks.mlp import Mlp
+from notes.networks.regression import ScratchRegression
 from notes.params.fields import Section
 from notes.params.studies import (
     BackPropagation,
@@ -199,10 +199,10 @@ def test_back_propagation_holds_only_under_the_activations_whose_slope_is_right(
 
 
 def test_closed_form_fails_for_a_neuron_with_an_activation(monkeypatch: pytest.MonkeyPatch) -> None:
-    def bent(neuron: ScratchRegression, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        return ((torch.tanh(neuron.powers(inputs) @ neuron.weight + neuron.bias) - targets) ** 2).mean()
+    def bent(neuron: ScratchRegression, inputs: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(neuron.powers(inputs) @ neuron.weight + neuron.bias)
 
-    monkeypatch.setattr(ScratchRegression, "loss", bent)
+    monkeypatch.setattr(ScratchRegression, "__call__", bent)
     assert verdict_of(closed_form, CLOSED).text == "fails"
 
 

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from notes.data.augmentation import Augmenter, Strengths
-from notes.data.reading import open_images, open_labels
-from notes.files import UserError, atomic_path
+from notes.files import UserError, atomic_path, missing_file
 
 CHUNK = 1000  # images that are distorted together: the smallest part that can be made again on its own
 BLOCK = 1000  # images read together, 784 kB
@@ -69,17 +68,18 @@ def make_augmented_set(
 
 
 class MemoryMappedImages:
-    """The images and labels of a folder as `fit_classifier`'s samples, of which only a part is in memory at a time.
+    """The images and labels of a folder in batches for `train_epoch`, with only a part in memory at a time.
 
     Shuffled in two steps: the order of blocks of 1000 images, then the images of 60 blocks among each other. Raises
-    UserError when a file is missing, truncated or of another shape.
+    UserError when a file is missing, truncated or of another kind.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        images, labels = open_images(folder / IMAGES), open_labels(folder / LABELS)
-        if len(images) != len(labels):
-            raise UserError(f"{folder} has {len(images)} images but {len(labels)} labels: make it again.")
+        labels = _open(folder / LABELS)
+        images = _open(folder / IMAGES)
+        if images.shape != (*labels.shape, 28, 28) or {images.dtype, labels.dtype} != {np.dtype(np.uint8)}:
+            raise UserError(f"{folder} does not hold bytes (n, 28, 28) with n labels: make it again.")
         self._size = len(labels)
         self._images = torch.empty(0, 784, dtype=torch.uint8)
         self._labels = torch.empty(0, dtype=torch.long)
@@ -117,8 +117,7 @@ class MemoryMappedImages:
     def _read(self, starts: list[int], after: int) -> int:
         """Read the blocks that begin at `starts` to the place `after`; return where they end."""
         # Mapped anew for each window: the pages of an open map would count as this process's memory one after another.
-        images = np.load(self.folder / IMAGES, mmap_mode="r").reshape(self._size, 784)
-        labels = np.load(self.folder / LABELS, mmap_mode="r")
+        images, labels = _open(self.folder / IMAGES).reshape(self._size, 784), _open(self.folder / LABELS)
         kept_images, kept_labels = self._images.numpy(), self._labels.numpy()
         for start in starts:
             end = after + min(BLOCK, self._size - start)
@@ -126,6 +125,15 @@ class MemoryMappedImages:
             kept_labels[after:end] = labels[start : start + BLOCK]
             after = end
         return after
+
+
+def _open(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r")
+    except FileNotFoundError:
+        raise missing_file(path) from None
+    except (ValueError, EOFError) as error:
+        raise UserError(f"{path} is not a whole .npy file ({error}): make it again.") from None
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:

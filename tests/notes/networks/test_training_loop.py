@@ -13,19 +13,12 @@ from sklearn.metrics import log_loss as scikit_learns_log_loss
 from torch.nn import functional
 
 from notes.data.tasks import Split
-from notes.networks.determinism import make_deterministic, require_device, require_precision
 from notes.files import UserError
-from notes.networks.modules import Mlp
+from notes.networks import extras
+from notes.networks.determinism import make_deterministic, require_device, require_precision
+from notes.networks.extras import follow_one_cycle, make_optimizer
+from notes.networks.mlp import ClassifierOptions, Mlp, NonFiniteLossError, evaluate, fit_classifier, log_loss
 from notes.params import load_params
-from notes.networks.training import (
-    ClassifierOptions,
-    NonFiniteLossError,
-    evaluate,
-    fit_classifier,
-    log_loss,
-    make_optimizer,
-    make_schedule,
-)
 
 
 @pytest.fixture(autouse=True)
@@ -228,15 +221,13 @@ def test_log_loss_of_extreme_logits_is_finite():
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_one_cycle_rises_to_the_learning_rate_and_falls_to_almost_nothing(optimizer):
-    options = ClassifierOptions(epochs=10, batch_size=16, learning_rate=0.3, schedule="one_cycle", optimizer=optimizer)
-    stepped = make_optimizer(Mlp(3, [], 2), options)
+    stepped = make_optimizer(Mlp(3, [], 2), optimizer, 0.3)
     momenta = {group.get("momentum") for group in stepped.param_groups}
-    schedule = make_schedule(stepped, options, steps=5)
+    follow_one_cycle(stepped, 0.3, steps=50)
     rates = []
     for _ in range(50):
         rates.append(stepped.param_groups[0]["lr"])
         stepped.step()
-        schedule.step()
     assert max(rates) == pytest.approx(0.3, rel=1e-9)
     peak = int(np.argmax(rates))
     assert rates[: peak + 1] == sorted(rates[: peak + 1])
@@ -247,21 +238,10 @@ def test_one_cycle_rises_to_the_learning_rate_and_falls_to_almost_nothing(optimi
 
 
 def test_one_cycle_ends_with_the_last_batch_of_the_last_epoch(monkeypatch):
-    made = []
-
-    def spy(*arguments, **keywords):
-        made.append(make_schedule(*arguments, **keywords))
-        return made[-1]
-
-    monkeypatch.setattr("notes.networks.training.make_schedule", spy)
+    asked = []
+    monkeypatch.setattr(extras, "follow_one_cycle", lambda optimizer, rate, steps: asked.append((rate, steps)))
     fit(Mlp(3, [], 2), blobs(50), epochs=3, schedule="one_cycle")
-    (schedule,) = made
-    assert schedule.last_epoch == schedule.total_steps == 3 * math.ceil(50 / 16)
-
-
-def test_a_constant_learning_rate_needs_no_schedule():
-    options = ClassifierOptions(epochs=10, batch_size=16, learning_rate=0.3)
-    assert make_schedule(make_optimizer(Mlp(3, [], 2), options), options, steps=5) is None
+    assert asked == [(0.01, 3 * math.ceil(50 / 16))]
 
 
 @pytest.mark.parametrize(
@@ -363,7 +343,7 @@ def test_training_on_cuda_agrees_with_training_on_the_cpu():
 
 
 def test_the_options_are_those_of_a_section_of_params_yaml():
-    params = load_params(Path(__file__).parents[1] / "params.yaml")
+    params = load_params(Path(__file__).parents[3] / "params.yaml")
     for section in params.train_mlp.values():
         options = ClassifierOptions.of(section)
         assert all(getattr(section, name) == value for name, value in vars(options).items())

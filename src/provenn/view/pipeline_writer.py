@@ -1,0 +1,158 @@
+"""Following the record of a whole pipeline and writing the runs of its stages, below one of the pipeline's own."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from provenn.files import UserError
+from provenn.lock import Entry, read_lock, read_stages, with_results
+from provenn.view.contents import metrics
+from provenn.view.records import Follower, keep_record, now, process_is_dead, read_record
+from provenn.view.run import NOTE, PROCESS
+from provenn.view.store import connect, default_experiment, experiment_id
+from provenn.view.sync import synchronise
+from provenn.view.writer import TICK_SECONDS, StageRun, Writer, append, killed, origin
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+PIPELINE = "provenn.pipeline"
+
+
+@dataclass
+class Begun:
+    """A stage that the pipeline has started: its record, since when (ms), and its run once it tells something."""
+
+    record: Path
+    at: int
+    run: StageRun | None = None
+    has_origin: bool = False
+
+
+class PipelineWriter(Writer):
+    """Follows the record of a pipeline: which stages were begun, with which records, and what became of them."""
+
+    def __init__(self, record: Path, opening: dict[str, Any]) -> None:
+        super().__init__(Path(opening["folder"]))
+        self.process, self.since, self.name = opening["process"], opening["at"], opening["pipeline"]
+        self.pipeline = Follower(record)
+        self.client: MlflowClient | None = None
+        self.parent: str | None = None
+        self.stages: dict[str, Entry] = {}
+        self.origin: dict[str, Any] = {}
+        self.begun: dict[str, Begun] = {}
+
+    def run(self) -> int:
+        """Write until the pipeline has ended, or its process is gone."""
+        self.attempt(self._open)
+        ending: dict[str, Any] | None = None
+        while ending is None:
+            # Looked at first: what it wrote before it died is read once more.
+            dead = process_is_dead(self.process, self.since)
+            rows = self.pipeline.rows()
+            for row in rows:
+                if "begun" in row:
+                    self.begun[row["begun"]] = Begun(Path(row["record"]), row["at"])
+            self._follow()
+            self._settle([row for row in rows if "settled" in row])
+            ending = next((row for row in rows if "ended" in row and "settled" not in row), None)
+            if ending is None and dead:
+                ending = {"ended": "KILLED", "reason": "`provenn repro` was killed", "values": {}, "note": ""}
+            time.sleep(TICK_SECONDS)
+        left = [{"settled": name, "ended": "KILLED", "reason": ending["reason"], "at": now()} for name in self.begun]
+        self._settle(left)
+        self.attempt(lambda: self._close(ending))
+        if not self.behind:
+            self.pipeline.path.unlink()
+        return int(self.behind)
+
+    def _open(self) -> None:
+        self.stages = read_stages(self.root)
+        self.origin = origin(self.root, [out for entry in self.stages.values() for out in entry.outs])
+        self.client = connect(self.root, patient=False)
+
+    def _follow(self) -> None:
+        for name, begun in self.begun.items():
+            if begun.run:
+                self.attempt(begun.run.follow)
+            elif begun.record.is_file() and name in self.stages:
+                self._mark(begun)
+                self.attempt(lambda name=name, begun=begun: self._begin(name, begun))  # type: ignore[misc]
+
+    def _mark(self, begun: Begun) -> None:
+        if not begun.has_origin:
+            append(begun.record, self.origin)
+            begun.has_origin = True
+
+    def _begin(self, name: str, begun: Begun) -> None:
+        assert self.client is not None
+        begun.run = StageRun(self.client, self.root, self.stages[name], begun.record, self._pipeline_run())
+
+    def _pipeline_run(self) -> str:
+        assert self.client is not None
+        if self.parent is None:
+            tags = self.origin["tags"] | {PIPELINE: self.name, PROCESS: self.process}
+            experiment = experiment_id(self.client, default_experiment(self.root), self.root)
+            self.parent = self.client.create_run(experiment, self.since, tags, self.name).info.run_id
+        return self.parent
+
+    def _settle(self, rows: list[dict[str, Any]]) -> None:
+        """Finish the runs of the stages that have ended; one look into the locks for all of them."""
+        if not rows:
+            return
+        entries: dict[str, Entry] = {}
+        try:
+            entries = with_results(self.root, self.stages)
+        except UserError as error:
+            self.fail(error)
+        for row in rows:
+            name = row["settled"]
+            begun = self.begun.pop(name)
+            entry = entries.get(name) if row["ended"] == "FINISHED" else self.stages.get(name)
+            if row["ended"] == "RESTORED" or entry is None:  # `synchronise` shows it
+                begun.record.unlink(missing_ok=True)
+                continue
+            if not begun.record.is_file():  # a stage that says nothing
+                append(begun.record, {"stage": name, "at": begun.at})
+            self._mark(begun)
+            told = read_record(begun.record)
+            if told.ended is None and told.process and row["ended"] == "FAILED":
+                append(begun.record, killed(told.process))
+            elif told.ended is None or row["ended"] != "FAILED" or told.status == "FINISHED":
+                append(begun.record, {"ended": row["ended"], "reason": row["reason"], "at": row["at"]})
+            self.attempt(lambda begun=begun, entry=entry: self._finish(begun, entry))  # type: ignore[misc]
+            if row["ended"] == "FINISHED":
+                keep_record(self.root, begun.record, entry)
+            else:
+                begun.record.unlink()
+
+    def _finish(self, begun: Begun, entry: Entry) -> None:
+        assert self.client is not None
+        if begun.run is None:
+            begun.run = StageRun(self.client, self.root, entry, begun.record, self._pipeline_run())
+        begun.run.finish(entry)
+
+    def _close(self, ending: dict[str, Any]) -> None:
+        assert self.client is not None
+        report = synchronise(self.root, client=self.client)
+        restored = sum(stage.state == "created" for stage in report.stages)
+        if restored:
+            print(f"MLflow: {restored} runs were added from the files of restored stages.", flush=True)
+        if self.parent is None:
+            return
+        for name, value in (ending["values"] | _headlines(self.root)).items():
+            self.client.log_metric(self.parent, name, value)
+        tags = {NOTE: ending["note"]} | ({"failure": ending["reason"]} if ending["reason"] else {})
+        for name, value in tags.items():
+            self.client.set_tag(self.parent, name, value)
+        self.client.set_terminated(self.parent, ending["ended"])
+
+
+def _headlines(root: Path) -> dict[str, float]:
+    """Return the numbers of the metrics that the top of dvc.yaml lists, behind the name of the stage that made them."""
+    found: dict[str, float] = {}
+    for name, entry in read_lock(root).items():
+        numbers, _ = metrics(replace(entry, metrics=entry.headline))
+        found |= {f"{name}/{number}": value for number, value in numbers.items()}
+    return found

@@ -1,3 +1,0 @@
-from toys import serve, toy
-
-__all__ = ["serve", "toy"]
