@@ -6,11 +6,12 @@ are relative to the repository's root, whatever the stage's folder; what lies ou
 
 import hashlib
 import json
+import os
 import posixpath
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 
 from provenn.fast_yaml import parse_yaml
 from provenn.files import UserError
-from provenn.repository import git, git_root, has_commit
+from provenn.repository import commits_with_locks, git, git_root, has_commit
 
 LOCK = "dvc.lock"
 
@@ -183,6 +184,26 @@ def open_dvc(root: Path, commit: str | None = None) -> Iterator[Any]:
         yield repo
 
 
+def past_locks(root: Path, *, newest_first: bool = False) -> Iterator[tuple[str, dict[str, Entry]]]:
+    """Yield each commit that changed a lock, the oldest first, with its entries.
+
+    One whose lock cannot be read is left out: nobody can mend it any more.
+    """
+    commits = commits_with_locks(root)
+    for commit in reversed(commits) if newest_first else commits:
+        with suppress(UserError):
+            yield commit, read_lock(root, commit)
+
+
+def address(name: str, root: Path, folder: Path) -> str:
+    """Return how a stage, or a dvc.yaml, is named from the root, of a name that is seen from a folder."""
+    file, colon, stage = name.rpartition(":")
+    if not colon and not name.endswith(("dvc.yaml", ".dvc")):
+        file, colon, stage = "dvc.yaml", ":", name
+    where = _joined(os.path.relpath(folder.resolve(), root.resolve()), file or stage)
+    return stage if colon and where == "dvc.yaml" else f"{where}:{stage}" if colon else where
+
+
 def producers(entries: Mapping[str, Entry], path: str) -> dict[str, Entry]:
     """Return the stages that make a path, by output: the path itself, a folder around it, or files in it."""
     return {
@@ -236,10 +257,10 @@ def _plot_files(plots: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for plot in plots:
         for name, properties in ({plot: None} if isinstance(plot, str) else plot).items():
             given = properties or {}
-            y = given.get("y")
-            files = y if isinstance(y, dict) else {name: None}
-            for file in files:
-                yield file, {"x": given["x"]} if isinstance(given.get("x"), str) else {}
+            x, y = given.get("x"), given.get("y")
+            for file in y if isinstance(y, dict) else x if isinstance(x, dict) else {name: None}:
+                column = x.get(file) if isinstance(x, dict) else x
+                yield file, {"x": column} if isinstance(column, str) else {}
 
 
 def _define(repo: Any, root: Path) -> dict[str, Entry]:

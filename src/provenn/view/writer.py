@@ -9,13 +9,16 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from provenn.contents import Contents
 from provenn.files import UserError
-from provenn.lock import Entry, one_line, read_lock, read_running, read_stages
+from provenn.lock import Entry, address, one_line, read_lock, read_running, read_stages
 from provenn.record import repository_root
 from provenn.repository import commit_tags, find_root, uncommitted_patch
 from provenn.view.meta import meta_of
@@ -101,7 +104,8 @@ class StageWriter(Writer):
         told = self.follower.told
         try:
             workspace = find_root(Path(told.folder))
-            entry, digest_outputs = read_running(workspace, _address(workspace, told.stage, Path(told.folder)))
+            name = address(told.stage, workspace, _callers_folder(told.process, workspace))
+            entry, digest_outputs = read_running(workspace, name)
             outputs = [out for stage in read_stages(workspace).values() for out in stage.outs]
         except UserError as error:
             self.fail(error)
@@ -163,9 +167,14 @@ def append(record: Path, row: dict[str, Any]) -> None:
         file.write(json.dumps({"at": now(), **row}) + "\n")
 
 
-def _address(workspace: Path, stage: str, folder: Path) -> str:
-    """Return a stage's name seen from the root. DVC gives it as seen from where the user called it."""
-    if ":" in stage or (workspace / "dvc.yaml").is_file():
-        return stage
-    inside = next(place for place in (folder, *folder.parents) if (place / "dvc.yaml").is_file())
-    return f"{inside.relative_to(workspace).as_posix()}/dvc.yaml:{stage}"
+def _callers_folder(process: str, workspace: Path) -> Path:
+    """Return the folder in which DVC was called, as seen from which it names the stage that is this process.
+
+    DVC is the nearest process above that does not itself belong to a stage.
+    """
+    with suppress(psutil.Error):
+        for parent in psutil.Process(int(process.split()[-1])).parents():
+            if "DVC_STAGE" not in parent.environ():
+                folder = Path(parent.cwd())
+                return folder if folder.is_relative_to(workspace) else workspace
+    return workspace
