@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+from dvc.cli import main as dvc  # here, so that its log goes to the output that all tests share
 from ruamel.yaml import YAML
 
 from provenn.view.store import connect
@@ -114,14 +115,12 @@ class Repository:
 
     def dvc_here(self, *arguments: str, folder: str = ".") -> str:
         """Run DVC in this process, in a folder of the repository, which saves the second that a new one takes."""
-        from dvc.cli import main
-
         said = io.StringIO()
         environment = mock.patch.dict(os.environ, self._environment(), clear=True)
         place, output = contextlib.chdir(self.root / folder), contextlib.redirect_stdout(said)
         with environment, place, output, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            code = main(list(arguments))
+            code = dvc(list(arguments))
         assert code == 0, f"dvc {arguments}: {code}\n{said.getvalue()}"
         return said.getvalue()
 
