@@ -15,6 +15,8 @@ LOCK_ENVIRONMENT := .venv-lock
 
 # Stages call `python`: it must be the one with everything installed.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# `notes` is run from the repository; only the tool is installed.
+export PYTHONPATH := $(CURDIR)/src
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
@@ -35,19 +37,19 @@ $(READY): pyproject.toml requirements.lock
 		echo "Python 3.11 or newer is missing: install it, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@grep -qsxF "$(CURDIR)" $(READY) || rm -rf .venv
 	@test -x $(BIN)/pip || "$(PYTHON)" -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	$(BIN)/pip install --disable-pip-version-check -c requirements.lock -e '.[notes,dev]'
 	@# DVC's own default is one folder for all users of the machine, which it unpickles from.
 	@for project in "$(CURDIR)" "$(CURDIR)/experiments/record"; do \
 		mkdir -p "$$project/.dvc/tmp/site_cache" && chmod 700 "$$project/.dvc/tmp/site_cache" && cd "$$project" && \
 		"$(CURDIR)/$(BIN)/dvc" config --quiet --local core.site_cache_dir "$$project/.dvc/tmp/site_cache" || exit 1; done
 	@# Here, so that no stage has to wait for the migrations of MLflow's new store.
-	@$(BIN)/python -c "from provenn.tracking.store import *; create_store(project_root() / 'mlruns' / 'mlflow.db')"
+	@$(BIN)/python -c "from pathlib import Path; from provenn.view.store import open_embedded; open_embedded(Path('mlruns/mlflow.db').resolve())"
 	@echo "$(CURDIR)" > $(READY)
 
 .PHONY: repro
 repro: $(READY) ## Run every stage whose data, parameters or code changed; say what to look at next
 	$(BIN)/provenn repro
-	@$(BIN)/provenn summary
+	@$(BIN)/python -m notes summary
 
 .PHONY: check-repro
 check-repro: $(READY) ## Fail if `dvc repro` still has a stage to run
@@ -58,7 +60,7 @@ check-repro: $(READY) ## Fail if `dvc repro` still has a stage to run
 
 .PHONY: check-studies
 check-studies: $(READY) ## Fail if docs/studies.md does not show the results of the studies
-	@$(BIN)/provenn studies --check
+	@$(BIN)/python -m notes studies --check
 
 .PHONY: bench
 bench: $(READY) ## Measure speed, and write docs/performance.md from it (on a machine without other work)
@@ -69,8 +71,12 @@ record: $(READY) ## Train the networks of experiments/record, five seeds each (h
 	cd experiments/record && "$(CURDIR)/$(BIN)/provenn" repro
 
 .PHONY: gate
-gate: $(READY) ## Fail if a metric is worse than the project promises
+gate: $(READY) ## Fail if a metric is worse than gate.yaml promises
 	$(BIN)/provenn gate
+
+.PHONY: deps
+deps: $(READY) ## Fail if a stage imports a file that it does not declare
+	@$(BIN)/provenn deps --check --ignore src/notes/params
 
 .PHONY: dag
 dag: $(READY) ## Draw the pipeline as text
@@ -112,7 +118,7 @@ hooks: $(READY) ## Check every commit before it is made (pre-commit)
 lock: ## Pin the newest versions that pyproject.toml admits in requirements.lock
 	rm -rf $(LOCK_ENVIRONMENT)
 	"$(PYTHON)" -m venv $(LOCK_ENVIRONMENT)
-	$(LOCK_ENVIRONMENT)/bin/pip install --disable-pip-version-check -e '.[dev]'
+	$(LOCK_ENVIRONMENT)/bin/pip install --disable-pip-version-check -e '.[notes,dev]'
 	grep '^#' requirements.lock > $(LOCK_ENVIRONMENT)/requirements.lock
 	$(LOCK_ENVIRONMENT)/bin/pip freeze --exclude-editable > $(LOCK_ENVIRONMENT)/installed
 	sed 's/+.*//' $(LOCK_ENVIRONMENT)/installed | grep -viE '^(nvidia-|cuda-|triton)' | LC_ALL=C sort -f \

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from notes.data.augmentation import Augmenter, Strengths
 from notes.files import UserError, atomic_path, missing_file
+from notes.networks.augmentation import Augmenter, Strengths
 
 CHUNK = 1000  # images that are distorted together: the smallest part that can be made again on its own
 BLOCK = 1000  # images read together, 784 kB

@@ -1,4 +1,4 @@
-"""Judge every model of a task on the sealed test set. No other stage reads its labels."""
+"""Judge every model of a task on the sealed test set: its labels decide here and nowhere else."""
 
 from pathlib import Path
 
@@ -6,29 +6,21 @@ import numpy as np
 
 from notes.data.tasks import TASKS, load_split
 from notes.evaluation import choose_champion
-from notes.evaluation.report import (
-    Options,
-    judge,
-    judge_coefficients,
-    metrics_of,
-    prediction_table,
-    validation_metrics,
-)
-from notes.figures.canvas import save
-from notes.figures.report import report_figures
+from notes.evaluation.report import Options, judge, judge_coefficients, metrics_of, prediction_table
 from notes.files import read_json, write_json, write_rows
 from notes.loading import load_models
-from notes.params import load_params
-from provenn.record import track
 from notes.script import run_script
+from notes.settings import read_settings
+from notes.validation import validation_metrics
+from provenn.record import track
 
 
 def main(name: str) -> None:
-    """Evaluate all models of the task NAME: intervals, paired tests, calibration, pictures, and the champion."""
-    settings = load_params().evaluate
-    with track("evaluate", name):
+    """Evaluate all models of the task NAME: intervals, paired tests, calibration, and the champion."""
+    settings = vars(read_settings("evaluate"))
+    with track():
         task, models = TASKS[name], load_models(Path("models") / name)
-        options = Options(**settings.model_dump(exclude={"counterparts"}))
+        counterparts = vars(settings.pop("counterparts"))
 
         validation = load_split(name, "validation")
         validated = {
@@ -40,22 +32,19 @@ def main(name: str) -> None:
 
         test = load_split(name, "test")
         predictions = {model.name: model.predict(test.inputs) for model in models.values()}
-        report = judge(task, test, predictions, settings.counterparts, options)
+        report = judge(task, test, predictions, counterparts, Options(**settings))
         report.tables["predictions"] = prediction_table(test.targets, predictions[champion])
-        truth = None
         if task.kind == "regression":
             truth = np.array(read_json(Path("data") / name / "test" / "truth.json")["coefficients"])
             fitted = {model.name: model.coefficients for model in models.values() if model.coefficients is not None}
             judge_coefficients(report, load_split(name, "train"), fitted, truth)
 
         results = Path("results/evaluate") / name
-        for file, figure in report_figures(task, test, models, predictions, report, champion, truth):
-            save(figure, results / "figures" / file)
         for table, rows in report.tables.items():
             write_rows(results / "tables" / f"{table}.csv", rows)
         write_json(results / "champion.json", {"model": champion} | validated[champion])
         write_json(results / "models.json", report.metrics)
-        write_json(results / "metrics.json", metrics_of(report, champion))
+        write_json(results / "metrics.json", {"champion": champion} | metrics_of(report, champion) | report.distances)
         for model in models:
             value, low, high = (report.metrics[f"{model}/test/primary{end}"] for end in ("", "_low", "_high"))
             print(f"{model:32} {task.primary_metric} {value:.4f}  [{low:.4f}, {high:.4f}]")

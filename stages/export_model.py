@@ -7,15 +7,15 @@ from notes.exporting import compare_with_source, require_parity, to_onnx
 from notes.files import read_json, write_bytes, write_json
 from notes.networks.determinism import make_deterministic
 from notes.networks.model_files import load_network
-from notes.params import load_params
 from notes.script import run_script
+from notes.settings import read_settings
 from provenn.record import track
 
 
 def main(task: str) -> None:
     """Export the champion of TASK; fail unless it agrees with its source on the whole test set's inputs."""
-    settings = load_params().export_model
-    with track("export_model", task):
+    settings = read_settings("export_model")
+    with track():
         make_deterministic(seed=0)
         champion = read_json(Path("results/evaluate") / task / "champion.json")["model"]
         network = load_network(Path("models") / task / f"{champion}.safetensors")

@@ -4,21 +4,21 @@ from pathlib import Path
 
 import numpy as np
 
-from notes.sources.synthetic import MAKERS, add_split_column, true_coefficients, write_table
 from notes.files import write_json
-from notes.params import load_params
-from provenn.record import track
 from notes.script import run_script
+from notes.settings import read_settings
+from notes.sources.synthetic import MAKERS, add_split_column, true_coefficients, write_table
+from provenn.record import track
 
 
 def main() -> None:
     """Write data/<task>/development (train, validation) and data/<task>/test (test rows, true coefficients)."""
-    settings = load_params().generate_synthetic
-    with track("generate_synthetic"):
+    settings = read_settings("generate_synthetic")
+    with track():
         # A generator a task, so that a changed task leaves the others as they are.
         seeds = np.random.SeedSequence(settings.seed).spawn(len(MAKERS))
         for seed, (task, make) in zip(seeds, MAKERS.items(), strict=True):
-            generator, options = np.random.default_rng(seed), getattr(settings, task).model_dump()
+            generator, options = np.random.default_rng(seed), vars(getattr(settings, task))
             table = add_split_column(
                 make(**options, generator=generator),
                 validation=settings.validation,

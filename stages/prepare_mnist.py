@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from notes.sources.mnist import read_idx, split_train_validation
 from notes.files import atomic_path
-from notes.params import load_network_params
-from provenn.record import track
 from notes.script import run_script
+from notes.settings import read_settings
+from notes.sources.mnist import read_idx, split_train_validation
+from provenn.record import track
 
 RAW = Path("data/raw")
 PREPARED = Path("data/mnist")
@@ -16,8 +16,8 @@ PREPARED = Path("data/mnist")
 
 def main() -> None:
     """Split the 60,000 training pictures, stratified by digit, and save everything as .npy (uint8)."""
-    settings = load_network_params().prepare_mnist
-    with track("prepare_mnist"):
+    settings = read_settings("prepare_mnist")
+    with track():
         images = read_idx(RAW / "train-images-idx3-ubyte")
         labels = read_idx(RAW / "train-labels-idx1-ubyte")
         train, validation = split_train_validation(

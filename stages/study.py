@@ -1,35 +1,33 @@
-"""Run a study: measure what a claim of the notes is about, judge it by the rule fixed beforehand, draw the finding."""
+"""Run a study: measure what a claim of the notes is about, and judge it by the rule fixed beforehand."""
 
 import importlib
 from dataclasses import asdict
 from pathlib import Path
 
+from notes.files import write_bytes, write_json, write_rows
 from notes.networks.determinism import make_deterministic
-from notes.figures.canvas import save
-from notes.files import write_json, write_rows
-from notes.params import load_params
-from notes.studies.base import Verdict, mean_times, table
+from notes.script import run_script
+from notes.settings import read_settings
+from notes.studies.shared.base import Verdict, describe, mean_times, table
 from provenn.record import track
-from notes.script import run_script, section
 
 
 def main(name: str) -> None:
     """Run the study NAME, a section of `study` in params.yaml and a module of notes.studies."""
-    params = load_params().study
-    settings = section(params.sections(), name, "study")
-    with track("study", name) as run:
-        make_deterministic(params.seed)
+    settings, seed = read_settings("study", name), read_settings("study").seed
+    with track() as run:
+        make_deterministic(seed)
         study = importlib.import_module(f"notes.studies.{name}")
-        rows = study.measure(settings, params.seed)
+        rows = study.measure(settings, seed)
         verdict: Verdict = study.judge(rows, settings)
-        run.metrics(mean_times(rows))
+        run.log(mean_times(rows))
 
         results = Path("results/study") / name
-        texts = {"claim": study.CLAIM, "notes": study.NOTES, "rule": study.RULE}
+        texts = {"claim": study.CLAIM, "notes": study.NOTES, "rule": study.RULE} | asdict(verdict)
         write_rows(results / "table.csv", table(rows))
-        write_json(results / "verdict.json", texts | asdict(verdict))
+        write_json(results / "verdict.json", texts)
+        write_bytes(results / "verdict.md", describe(texts).encode())
         write_json(results / "metrics.json", verdict.metrics())
-        save(study.draw(rows, verdict), results / "figure.png")
         print(f"{study.CLAIM}\n{verdict.text}: {verdict.finding}")
 
 

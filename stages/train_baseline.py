@@ -3,25 +3,25 @@
 import time
 from pathlib import Path
 
-from notes.data.tasks import TASKS, load_split
-from notes.evaluation.report import validation_metrics
-from notes.files import write_json
 from notes.baselines import build_estimator, fit, predict, save_estimator
-from notes.params import load_params
+from notes.data.tasks import TASKS, load_split
+from notes.files import write_json
+from notes.script import run_script
+from notes.settings import read_settings
+from notes.validation import validation_metrics
 from provenn.record import track
-from notes.script import run_script, section
 
 
 def main(name: str) -> None:
     """Fit the baseline NAME, a section of `train_baseline` in params.yaml."""
-    settings = section(load_params().train_baseline, name, "train_baseline")
-    with track("train_baseline", name) as run:
+    settings = read_settings("train_baseline", name)
+    with track() as run:
         train, validation = load_split(settings.task, "train"), load_split(settings.task, "validation")
         estimator = build_estimator(settings)
         print(f"fitting {estimator} on {len(train.targets)} samples", flush=True)
         started = time.perf_counter()
         fit(estimator, train.inputs, train.targets)
-        run.metrics({"time/fit_s": time.perf_counter() - started})
+        run.log({"time/fit_s": time.perf_counter() - started})
 
         metrics = validation_metrics(TASKS[settings.task], validation.targets, predict(estimator, validation.inputs))
         save_estimator(Path("models") / settings.task / f"{name}.skops", estimator)

@@ -5,33 +5,32 @@ from pathlib import Path
 
 import torch
 
-from notes.data.augmentation import Augmenter
 from notes.data.tasks import TASKS, training_splits
-from notes.figures.canvas import save
-from notes.figures.training import learning_curves
 from notes.files import write_json, write_rows
+from notes.networks.augmentation import Augmenter
 from notes.networks.determinism import make_deterministic, require_device, require_precision
 from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
 from notes.networks.model_files import save_network
-from notes.params import load_network_params
-from notes.script import Progress, run_script, section
+from notes.script import Progress, run_script
+from notes.settings import read_settings
 from provenn.record import track
 
 
 def main(name: str, seed: int | None = None) -> None:
     """Train the network NAME, a section of `train_mlp` in params.yaml, with its own seed or as one of several."""
-    settings = section(load_network_params().train_mlp, name, "train_mlp")
+    settings = read_settings("train_mlp", name)
     model, seed = (name, settings.seed) if seed is None else (f"{name}-{seed}", seed)
-    with track("train_mlp", model) as run:
+    with track() as run:
         require_device(settings.device)
         require_precision(settings.precision, settings.device)
         make_deterministic(seed)
         train, validation = training_splits(settings.task, settings.train_on)
-        generator = torch.Generator().manual_seed(seed)
+        classes, generator = TASKS[settings.task].classes, torch.Generator().manual_seed(seed)
+        assert classes is not None
         network = Mlp(
             train.inputs.shape[1],
             settings.hidden_sizes,
-            1 if settings.loss == "log_loss" else TASKS[settings.task].classes,
+            1 if settings.loss == "log_loss" else classes,
             activation=settings.activation,
             dropout=settings.dropout,
             batch_norm=settings.batch_norm,
@@ -44,23 +43,19 @@ def main(name: str, seed: int | None = None) -> None:
         for record in fit_classifier(
             network, train, validation, options, generator=generator, device=settings.device, augment=augment
         ):
-            run.epoch(record)
+            run.log({name: value for name, value in record.items() if name != "epoch"}, step=int(record["epoch"]))
             progress.show(record)
             history.append(record)
         progress.close()
         seconds = time.perf_counter() - started
-        run.metrics({"time/fit_s": seconds, "time/images_per_s": len(history) * len(train.targets) / seconds})
+        run.log({"time/fit_s": seconds, "time/images_per_s": len(history) * len(train.targets) / seconds})
 
         kept = [record for record in history if record.get("val/best", 1.0)][-1]
         results = Path("results/train_mlp") / model
         save_network(Path("models") / settings.task / f"{model}.safetensors", network)
         write_rows(results / "history.csv", history)
-        title = f"{model}: {settings.epochs} epochs on train and validation together"
-        if validation:
-            kept |= {"val/primary": kept["val/accuracy"]}
-            title = f"{model}: best validation loss {kept['val/loss']:.3f} in epoch {kept['epoch']}"
-        write_json(results / "metrics.json", kept)
-        save(learning_curves(history, title), results / "learning_curves.png")
+        primary = {"val/primary": kept["val/accuracy"]} if validation else {}
+        write_json(results / "metrics.json", kept | primary)
 
 
 if __name__ == "__main__":

@@ -6,21 +6,25 @@ from pathlib import Path
 import torch
 
 from notes.data.tasks import load_split
-from notes.figures.canvas import save
-from notes.figures.training import descent
 from notes.files import write_json, write_rows
 from notes.networks.determinism import make_deterministic
 from notes.networks.model_files import pretrained_parameters, save_network
-from notes.networks.regression import ModuleRegression, Powers, ScratchRegression, fit_regression, initial_parameters
-from notes.params import load_params
-from notes.script import Progress, run_script, section
+from notes.networks.regression import (
+    ModuleRegression,
+    Powers,
+    Regression,
+    ScratchRegression,
+    fit_regression,
+    initial_parameters,
+)
+from notes.script import Progress, run_script
+from notes.settings import read_settings
 from provenn.record import track
 
 
 def main(task: str, implementation: str) -> None:
     """Fit TASK (linear, multivariate, polynomial) by gradient descent with IMPLEMENTATION (scratch, module)."""
-    tasks = section(dict(load_params().train_regression), task, "train_regression")
-    settings = section(dict(tasks), implementation, f"train_regression.{task}")
+    settings = read_settings("train_regression", task, implementation)
     with track() as run:
         make_deterministic(settings.seed)
         train, validation = load_split(task, "train"), load_split(task, "validation")
@@ -31,7 +35,7 @@ def main(task: str, implementation: str) -> None:
             generator = torch.Generator().manual_seed(settings.seed)
             weight, bias = initial_parameters(settings.initialisation, powers, generator)
         if implementation == "scratch":
-            model = ScratchRegression(powers, weight, bias, settings.learning_rate)
+            model: Regression = ScratchRegression(powers, weight, bias, settings.learning_rate)
         else:
             model = ModuleRegression(powers, weight, bias, settings.learning_rate, settings.optimizer)
 
@@ -39,7 +43,7 @@ def main(task: str, implementation: str) -> None:
         for record in fit_regression(
             model, train, validation, max_iterations=settings.max_iterations, tolerance=settings.tolerance
         ):
-            run.log({name: value for name, value in record.items() if name != "epoch"}, step=record["epoch"])
+            run.log({name: value for name, value in record.items() if name != "epoch"}, step=int(record["epoch"]))
             progress.show(record)
             history.append(record)
         progress.close()
@@ -50,8 +54,6 @@ def main(task: str, implementation: str) -> None:
         write_rows(results / "history.csv", history)
         last = history[-1]
         write_json(results / "metrics.json", last | {"val/primary": last["val/rmse"]})
-        title = f"{name}: validation RMSE {last['val/rmse']:.4g} after {last['epoch']} iterations"
-        save(descent(history, title), results / "learning_curves.png")
 
 
 if __name__ == "__main__":

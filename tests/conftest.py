@@ -2,12 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
-from repository import Repository
+from repository import Repository, once
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
@@ -22,17 +21,6 @@ def own_environment() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
-
-
-def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """Return a folder that one of the test processes makes and all of them read."""
-    shared = factory.getbasetemp()
-    shared = shared.parent if os.environ.get("PYTEST_XDIST_WORKER") else shared
-    with FileLock(shared / f"{name}.lock"):
-        if not (shared / f"{name}.ready").exists():
-            make(shared / name)
-            (shared / f"{name}.ready").touch()
-    return shared / name
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+import pytest
 from dvc.cli import main as dvc  # here, so that its log goes to the output that all tests share
+from filelock import FileLock
 from ruamel.yaml import YAML
 
 from provenn.view.store import connect
@@ -180,3 +182,14 @@ class Repository:
             "COLUMNS": "200",
         }
         return inherited | own | self.environment
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that one of the test processes makes and all of them read."""
+    shared = factory.getbasetemp()
+    shared = shared.parent if os.environ.get("PYTEST_XDIST_WORKER") else shared
+    with FileLock(shared / f"{name}.lock"):
+        if not (shared / f"{name}.ready").exists():
+            make(shared / name)
+            (shared / f"{name}.ready").touch()
+    return shared / name

@@ -15,8 +15,8 @@ import torch
 from filelock import FileLock
 from ruamel.yaml import YAML
 
-from notes.data.augmentation import Augmenter
 from notes.data.tasks import training_splits
+from notes.networks.augmentation import Augmenter
 from notes.networks.determinism import make_deterministic, require_precision
 from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
 from notes.params import load_record_params

@@ -23,15 +23,9 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
+from notes.data.tasks import TASKS
 from notes.files import UserError, missing_file, write_bytes
-from notes.params import (
-    Baseline,
-    DummyBaseline,
-    ForestBaseline,
-    LeastSquaresBaseline,
-    LogisticBaseline,
-    MlpBaseline,
-)
+from notes.settings import Settings
 
 # What zipfile and skops raise for files that are no skops file, or no longer one.
 DAMAGED = (
@@ -55,18 +49,18 @@ TRUSTED_TYPES = [
 ]
 
 
-def build_estimator(settings: Baseline) -> BaseEstimator:
+def build_estimator(settings: Settings) -> BaseEstimator:
     """Return the untrained estimator that a section of `train_baseline` describes."""
-    match settings:
-        case LeastSquaresBaseline(degree=1):
+    match settings.estimator:
+        case "linear_regression" if settings.degree == 1:
             return LinearRegression()
-        case LeastSquaresBaseline():
+        case "linear_regression":
             return make_pipeline(PolynomialFeatures(settings.degree, include_bias=False), LinearRegression())
-        case LogisticBaseline():
+        case "logistic_regression":
             return LogisticRegression(
                 C=settings.inverse_regularisation, max_iter=settings.max_iterations, tol=settings.tolerance
             )
-        case MlpBaseline():
+        case "mlp_classifier":
             return MLPClassifier(
                 tuple(settings.hidden_sizes),
                 activation=settings.activation,
@@ -77,14 +71,15 @@ def build_estimator(settings: Baseline) -> BaseEstimator:
                 n_iter_no_change=settings.epochs,
                 random_state=settings.seed,
             )
-        case ForestBaseline():
+        case "random_forest":
             return RandomForestClassifier(
                 settings.trees, max_depth=settings.max_depth, random_state=settings.seed, n_jobs=1
             )
-        case DummyBaseline(task="linear" | "multivariate" | "polynomial"):
-            return DummyRegressor(strategy="mean")
-        case DummyBaseline():
+        case "dummy":
+            if TASKS[settings.task].kind == "regression":
+                return DummyRegressor(strategy="mean")
             return DummyClassifier(strategy="prior")
+    raise UserError(f"There is no estimator named {settings.estimator!r}: choose one of those in params.yaml.")
 
 
 def fit(estimator: Any, inputs: np.ndarray, targets: np.ndarray) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,11 @@ def read_rows(path: Path | str) -> list[dict[str, str]]:
         raise missing_file(path) from None
 
 
+def read_values(path: Path | str) -> list[dict[str, Any]]:
+    """Return the rows of a CSV table with the values that were written: numbers, True and False; no empty cells."""
+    return [{name: _value(cell) for name, cell in row.items() if cell} for row in read_rows(path)]
+
+
 def digest(path: Path | str, algorithm: str = "md5") -> str:
     """Return the hexadecimal digest of a file: `md5` is the one DVC records, `sha256` the one publishers state."""
     try:
@@ -119,6 +124,13 @@ def load_tensors(path: Path | str) -> tuple[dict[str, "np.ndarray"], dict[str, A
 def missing_file(path: Path | str) -> UserError:
     """Return the error for a file that is not there, with the command that restores it."""
     return UserError(f"{path} is missing: restore it with `dvc checkout {path}`, or make it with `dvc repro`.")
+
+
+def _value(cell: str) -> Any:
+    for read in (int, float, {"True": True, "False": False}.__getitem__):
+        with suppress(ValueError, KeyError):
+            return read(cell)
+    return cell
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -13,12 +13,16 @@ FRAMEWORKS = {".safetensors": "pytorch", ".skops": "scikit-learn"}
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model file, loaded: `predict` maps inputs (n, d) to values (n,) or class probabilities (n, classes)."""
+    """A model file, loaded: `predict` maps inputs (n, d) of `dtype` to values (n,) or class probabilities (n, classes).
+
+    The `dtype` is that of the task's data: classifiers compute in float32, regressions in float64.
+    """
 
     name: str
     framework: str
     predict: Callable[[np.ndarray], np.ndarray]
     coefficients: np.ndarray | None
+    dtype: type[np.floating] = np.float64
 
 
 def load_models(folder: Path | str) -> dict[str, TrainedModel]:
@@ -42,6 +46,7 @@ def load_model(path: Path) -> TrainedModel:
             FRAMEWORKS[path.suffix],
             lambda inputs: baselines.predict(estimator, inputs),
             baselines.coefficients(estimator),
+            np.float32 if hasattr(estimator, "predict_proba") else np.float64,
         )
     from notes.networks import model_files
     from notes.networks.regression import LinearRegression
@@ -52,4 +57,5 @@ def load_model(path: Path) -> TrainedModel:
         FRAMEWORKS[path.suffix],
         lambda inputs: model_files.predict(network, inputs),
         network.coefficients() if isinstance(network, LinearRegression) else None,
+        np.float64 if isinstance(network, LinearRegression) else np.float32,
     )

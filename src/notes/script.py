@@ -1,49 +1,40 @@
 """What every stage script does around its story: arguments, one-sentence errors, exit codes, progress."""
 
-import atexit
+import functools
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import typer
+from threadpoolctl import threadpool_limits
 
 from notes.files import UserError
 
 
-def run_script(main: Callable[..., Any]) -> None:
-    """Run a stage's `main` with the command line's arguments; a UserError is one sentence and exit code 1."""
+def run_script(main: Callable[..., None]) -> None:
+    """Run a stage's `main` with the command line's arguments, on OMP_NUM_THREADS threads, one unless it is set.
+
+    A UserError is one sentence and exit code 1; Ctrl-C and SIGTERM give 130.
+    """
+
+    @functools.wraps(main)
+    def guarded(*arguments: Any, **options: Any) -> None:
+        threads = os.environ.setdefault("OMP_NUM_THREADS", "1")
+        try:
+            with threadpool_limits(int(threads)):
+                main(*arguments, **options)
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt as error:
+            print(f"error: stopped, {str(error) or 'interrupted'}.", file=sys.stderr)
+            raise typer.Exit(130) from None
+
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
-    try:
-        app()
-    except SystemExit as left:
-        code = left.code
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = 1
-    except KeyboardInterrupt as error:
-        print(f"error: stopped, {error or 'interrupted'}.", file=sys.stderr)
-        code = 130
-    _leave(code)
-
-
-def _leave(code: str | int | None) -> NoReturn:
-    """Exit without taking apart, module by module, what the operating system is about to free anyway."""
-    if isinstance(code, str):
-        sys.exit(code)
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code or 0)
-
-
-def section(sections: Mapping[str, Any], name: str, path: str) -> Any:
-    """Return the section of params.yaml called `name`; raise UserError that lists the ones there are."""
-    if name not in sections:
-        raise UserError(f"params.yaml has no {path}.{name}: choose one of {', '.join(sections)}.")
-    return sections[name]
+    app.command()(guarded)
+    app()
 
 
 class Progress:

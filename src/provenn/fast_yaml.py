@@ -5,14 +5,14 @@ replace them here, as ruamel.yaml has them, which DVC uses.
 """
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     # Of YAML 1.1 only null, times and merge keys are the same.
-    yaml_implicit_resolvers = {
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
         first: [(tag, rule) for tag, rule in rules if tag.rpartition(":")[2] in ("null", "timestamp", "merge")]
         for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }

@@ -140,30 +140,40 @@ def read_stages(root: Path, commit: str | None = None) -> dict[str, Entry]:
 
     try:
         with open_dvc(root, commit) as repo:
-            return _define(repo, root)
+            index = repo.index
+            return _define(index.stages, _Shown(repo, index._metrics, index._plots, index._artifacts), root)
     except (DvcException, OSError, ValueError) as error:
         where = f"{root} at {commit[:12]}" if commit else str(root)
         raise UserError(f"DVC cannot read the pipeline in {where}: {one_line(error)}") from None
 
 
-def read_running(root: Path, name: str) -> tuple[Entry, Callable[[], dict[str, str]]]:
-    """Return a stage with its dependencies as they are now, and a function that digests its outputs once written.
+def read_running(root: Path, name: str) -> tuple[dict[str, Entry], Callable[[], dict[str, str]]]:
+    """Return the stages of a stage's dvc.yaml, itself with what it reads as it is now, and a function for its outputs.
 
-    DVC remembers digests by a file's time and inode, so that nothing is hashed twice.
+    The function digests them once they are written. DVC remembers digests by a file's time and inode, so that nothing
+    is hashed twice. dvc.lock, which takes DVC longer to read than all the rest, is left alone.
     """
+    from dvc.dvcfile import ProjectFile
     from dvc.exceptions import DvcException
+    from dvc.stage.loader import StageLoader
 
+    folder, _, stage_name = name.rpartition(":")
     try:
         with open_dvc(root) as repo:
-            stage = next((stage for stage in repo.index.stages if _name(stage) == name), None)
-            if stage is None:
+            file = ProjectFile(repo, str(root / (folder or "dvc.yaml")))
+            loader = StageLoader(file, file.contents, {})
+            stages = {other: loader[other] for other in loader}
+            if stage_name not in stages:
                 raise UserError(f"dvc.yaml has no stage {name}: `dvc stage list --all` names all of them.")
-            stage.save_deps()
-            entry = replace(_define(repo, root)[name], params=_saved_params(stage))
+            shown = _Shown(repo, {file.path: file.metrics}, {file.path: file.plots}, {file.path: file.artifacts})
+            running = stages[stage_name]
+            running.save_deps()
+            entries = _define(stages.values(), shown, root)
     except (DvcException, OSError, ValueError) as error:
         raise UserError(f"DVC cannot read the stage {name}: {one_line(error)}") from None
-    outs = {_joined(entry.folder, out.def_path): out for out in stage.outs}
-    return entry, lambda: {path: str(out.get_hash().value) for path, out in outs.items()}
+    entries[name] = replace(entries[name], params=_saved_params(running))
+    outs = {entries[name].path(out.def_path): out for out in running.outs}
+    return entries, lambda: {path: str(out.get_hash().value) for path, out in outs.items()}
 
 
 @contextmanager
@@ -229,8 +239,9 @@ def one_line(error: BaseException) -> str:
 class _Shown:
     """What the dvc.yaml files list at their top, by path below the root: metrics, plots and artifacts."""
 
-    def __init__(self, repo: Any) -> None:
-        index = repo.index
+    def __init__(
+        self, repo: Any, metrics: Mapping[str, Any], plots: Mapping[str, Any], artifacts: Mapping[str, Any]
+    ) -> None:
         self.metrics: set[str] = set()
         self.plots: dict[str, dict[str, Any]] = {}
         self.artifacts: dict[str, Artifact] = {}
@@ -238,14 +249,14 @@ class _Shown:
         def at(file: str, path: str) -> str:
             return _joined(repo.fs.relpath(repo.fs.parent(file), repo.root_dir), path)
 
-        for file, paths in index._metrics.items():
+        for file, paths in metrics.items():
             self.metrics |= {at(file, path) for path in paths}
-        for file, plots in index._plots.items():
-            for path, properties in _plot_files(plots):
+        for file, listed in plots.items():
+            for path, properties in _plot_files(listed):
                 self.plots[at(file, path)] = properties
-        for file, artifacts in index._artifacts.items():
+        for file, named in artifacts.items():
             folder = _joined(repo.fs.relpath(repo.fs.parent(file), repo.root_dir), "")
-            for name, found in artifacts.items():
+            for name, found in named.items():
                 full = ".".join([*(part for part in folder.split("/") if part != "."), name])
                 self.artifacts[at(file, found["path"])] = Artifact(
                     full, found.get("type"), found.get("desc") or "", tuple(found.get("labels") or ())
@@ -263,9 +274,8 @@ def _plot_files(plots: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield file, {"x": column} if isinstance(column, str) else {}
 
 
-def _define(repo: Any, root: Path) -> dict[str, Entry]:
-    shown = _Shown(repo)
-    entries = {entry.name: entry for entry in (_defined(stage, shown, root) for stage in repo.index.stages)}
+def _define(stages: Iterable[Any], shown: _Shown, root: Path) -> dict[str, Entry]:
+    entries = {entry.name: entry for entry in (_defined(stage, shown, root) for stage in stages)}
     kept = {out for entry in entries.values() for out in entry.outs}
     folders = {str(parent) for out in kept for parent in Path(out).parents}
 

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from sklearn.linear_model import LinearRegression
 
-from notes import evaluation
+from notes import evaluation, validation
 from notes.files import UserError
 
 LABELS = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 2])
@@ -128,16 +128,16 @@ def test_log_loss_is_the_mean_negative_log_probability_of_the_true_class() -> No
     probabilities = softmax(generator().normal(size=(200, 5)))
     labels = generator(1).integers(0, 5, 200)
     expected = -np.log(probabilities[np.arange(200), labels]).mean()
-    assert evaluation.log_loss(labels, probabilities) == pytest.approx(expected, rel=1e-12)
+    assert validation.log_loss(labels, probabilities) == pytest.approx(expected, rel=1e-12)
     # Single precision, as PyTorch gives it, neither warns nor changes the clip.
-    assert evaluation.log_loss(labels, probabilities.astype(np.float32)) == pytest.approx(expected, rel=1e-6)
+    assert validation.log_loss(labels, probabilities.astype(np.float32)) == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_sure_and_wrong_prediction_costs_36_nats_in_either_precision() -> None:
     sure = np.array([[1.0, 0.0]])
     expected = -np.log(np.finfo(float).eps)
-    assert evaluation.log_loss([1], sure) == pytest.approx(expected)
-    assert evaluation.log_loss([1], sure.astype(np.float32)) == pytest.approx(expected)
+    assert validation.log_loss([1], sure) == pytest.approx(expected)
+    assert validation.log_loss([1], sure.astype(np.float32)) == pytest.approx(expected)
 
 
 def test_confusion_counts_true_classes_in_rows() -> None:
@@ -341,7 +341,7 @@ def test_champion_without_a_validation_metric_is_refused() -> None:
 
 def test_a_model_that_predicts_nan_is_named_with_the_row() -> None:
     with pytest.raises(UserError, match=r"mlp predicts NaN or infinity, first in row 1"):
-        evaluation.check_predictions("mlp", [0.0, np.nan, np.inf], 3)
+        validation.check_predictions("mlp", [0.0, np.nan, np.inf], 3)
 
 
 @pytest.mark.parametrize(
@@ -380,7 +380,7 @@ def test_unusable_input_is_refused_in_one_sentence(truth: list[float], predicted
 )
 def test_what_are_no_probabilities_is_refused(labels: list[int], probabilities: list[object], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        evaluation.log_loss(labels, probabilities)
+        validation.log_loss(labels, probabilities)
     with pytest.raises(UserError, match=message):
         evaluation.calibration(labels, probabilities)
 

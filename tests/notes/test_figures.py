@@ -14,14 +14,8 @@ from notes.figures.canvas import save
 from notes.figures.classification import calibration_curve, confusion_matrix, decision_boundary, misclassified_digits
 from notes.figures.comparison import model_comparison
 from notes.figures.regression import coefficients, fitted_lines, predicted_against_true
-from notes.figures.training import learning_curves
 from notes.files import UserError
 
-HISTORY = [
-    {"epoch": 1, "train/loss": 9.0, "val/loss": 8.0, "val/accuracy": 0.7},
-    {"epoch": 2, "train/loss": 0.9, "val/loss": 0.5, "val/accuracy": 0.9},
-    {"epoch": 3, "train/loss": 0.1, "val/loss": 0.6, "val/accuracy": 0.8},
-]
 TITLE = "A title of a whole sentence that says what the reader should see in this picture"
 X = np.linspace(-1, 1, 12)
 IMAGES = np.arange(30 * 28 * 28, dtype=np.uint8).reshape(30, 28, 28)
@@ -49,7 +43,6 @@ def left_to_right(points: np.ndarray) -> np.ndarray:
 
 
 PICTURES: dict[str, Callable[[], Figure]] = {
-    "learning_curves": lambda: learning_curves(HISTORY, TITLE),
     "predicted_against_true": lambda: predicted_against_true(
         X, {"scratch": X + 0.1, "module": X, "dummy": X * 0}, TITLE
     ),
@@ -98,37 +91,9 @@ def test_title_legend_and_axes_lie_apart_inside_the_picture(name: str) -> None:
 
 
 def test_drawing_needs_no_global_figure_state() -> None:
-    modules = "canvas, classification, comparison, regression, training"
+    modules = "canvas, classification, comparison, regression"
     code = f"import sys; from notes.figures import {modules}; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)}, timeout=60)
-
-
-def test_learning_curves_mark_the_epoch_with_the_lowest_validation_loss() -> None:
-    loss, accuracy = PICTURES["learning_curves"]().axes
-    train, validation, best = loss.get_lines()
-    assert train.get_ydata().tolist() == [9.0, 0.9, 0.1]
-    assert validation.get_ydata().tolist() == [8.0, 0.5, 0.6]
-    assert best.get_xdata() == [2, 2]
-    assert [line.get_label() for line in accuracy.get_lines()] == ["validation", "best validation epoch: 2"]
-
-
-def test_learning_curves_take_the_text_of_a_csv_and_a_given_best_epoch() -> None:
-    rows = [{name: str(value) for name, value in row.items()} for row in HISTORY]
-    (axes,) = learning_curves(rows, "t", ("loss",), best_epoch=3).axes
-    assert axes.get_lines()[0].get_ydata().tolist() == [9.0, 0.9, 0.1]
-    assert axes.get_lines()[-1].get_xdata() == [3, 3]
-
-
-def test_only_a_loss_that_falls_far_gets_a_logarithmic_axis() -> None:
-    loss, accuracy = PICTURES["learning_curves"]().axes
-    assert (loss.get_yscale(), accuracy.get_yscale()) == ("log", "linear")
-    (short,) = learning_curves(HISTORY[1:], "t", ("loss",)).axes
-    assert short.get_yscale() == "linear"
-
-
-def test_an_empty_history_is_refused() -> None:
-    with pytest.raises(UserError, match="holds none of loss"):
-        learning_curves([], "t", ("loss",))
 
 
 def test_predicted_against_true_has_a_panel_a_model_with_its_rmse() -> None:

@@ -1,14 +1,12 @@
 """docs/studies.md shows what the studies found, and a check notices when it does not."""
 
-import hashlib
 import shutil
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from notes.files import UserError, write_json
-from notes.pages import gallery
+from notes.pages import comparing, gallery
 from notes.params import load_params
 
 ROOT = Path(__file__).parents[2]
@@ -17,20 +15,21 @@ NAMES = list(load_params(ROOT / "params.yaml").study.sections())
 
 @pytest.fixture
 def repository(tmp_path):
-    """A repository in which every study has run: its verdict, its figure, and the figure's digest in dvc.lock."""
+    """A repository in which every study has run, and whose gallery shows that."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
-    stages = {}
+    (tmp_path / "results/draw_studies").mkdir(parents=True)
     for name in NAMES:
-        figure = f"figure of {name}".encode()
         verdict = {"claim": f"Claim of {name}.", "notes": "2. Section", "rule": "Rule.", "text": "fails"}
         numbers = {"effect": "points", "value": 1.23456, "low": -1.0, "high": 2.0, "finding": f"Found by {name}"}
         write_json(tmp_path / f"results/study/{name}/verdict.json", verdict | numbers)
-        path = f"results/study/{name}/figure.png"
-        (tmp_path / path).write_bytes(figure)
-        stages[f"study@{name}"] = {"outs": [{"path": path, "md5": hashlib.md5(figure).hexdigest()}]}
-    YAML().dump({"stages": stages}, tmp_path / "dvc.lock")
-    gallery.update(tmp_path, write=True)
+        (tmp_path / f"results/draw_studies/{name}.png").write_bytes(f"figure of {name}".encode())
+    gallery.update(tmp_path)
     return tmp_path
+
+
+def change(path, old, new):
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
 
 
 def test_the_page_shows_every_study_with_claim_verdict_numbers_figure_and_command(repository):
@@ -43,24 +42,36 @@ def test_the_page_shows_every_study_with_claim_verdict_numbers_figure_and_comman
         assert (repository / f"docs/studies/{name}.png").read_bytes() == f"figure of {name}".encode()
 
 
-def test_a_current_gallery_needs_nothing_and_no_figure_in_results_to_be_checked(repository):
-    for figure in repository.glob("results/study/*/figure.png"):
-        figure.unlink()
-    assert gallery.update(repository, write=False) == []
+def test_a_current_gallery_passes_the_check(repository):
+    assert gallery.check(repository) == "docs/studies.md is up to date."
 
 
 def test_a_new_verdict_and_a_new_figure_make_the_gallery_stale_until_it_is_updated(repository):
-    verdict = repository / f"results/study/{NAMES[0]}/verdict.json"
-    verdict.write_text(verdict.read_text().replace("fails", "holds"))
+    change(repository / f"results/study/{NAMES[0]}/verdict.json", "fails", "holds")
     (repository / f"docs/studies/{NAMES[1]}.png").write_bytes(b"an older figure")
-    stale = [gallery.PAGE, gallery.FIGURES / f"{NAMES[1]}.png"]
-    assert gallery.update(repository, write=False) == stale
-    assert gallery.update(repository, write=True) == stale
-    assert gallery.update(repository, write=False) == []
+    with pytest.raises(UserError, match="python -m notes studies"):
+        gallery.check(repository)
+    assert gallery.update(repository) == [gallery.PAGE, gallery.FIGURES / f"{NAMES[1]}.png"]
+    assert gallery.update(repository) == []
 
 
-def test_a_figure_that_dvc_does_not_know_is_not_published(repository):
-    (repository / f"results/study/{NAMES[0]}/figure.png").write_bytes(b"drawn by hand")
-    (repository / f"docs/studies/{NAMES[0]}.png").unlink()
-    with pytest.raises(UserError, match=f"dvc repro study@{NAMES[0]}"):
-        gallery.update(repository, write=True)
+def test_on_another_kind_of_processor_other_numbers_and_pictures_pass_with_a_sentence_that_says_so(repository):
+    change(repository / "docs/studies.md", comparing.mark(), "<!-- Numbers made on pdp11 FPP -->")
+    assert gallery.check(repository) == "docs/studies.md is up to date."  # the numbers are the same
+    change(repository / f"results/study/{NAMES[0]}/verdict.json", "1.23456", "1.3")
+    (repository / f"results/draw_studies/{NAMES[1]}.png").write_bytes(b"drawn with other numbers")
+    assert "shows the numbers of pdp11 FPP" in gallery.check(repository)
+
+
+@pytest.mark.parametrize(("old", "new"), [("Claim of", "Another claim of"), ("Rule.", "Another rule.")])
+def test_on_another_kind_of_processor_another_claim_or_rule_is_still_stale(repository, old, new):
+    change(repository / "docs/studies.md", comparing.mark(), "<!-- Numbers made on pdp11 FPP -->")
+    change(repository / f"results/study/{NAMES[0]}/verdict.json", old, new)
+    with pytest.raises(UserError, match=r"docs/studies\.md does not show"):
+        gallery.check(repository)
+
+
+def test_a_study_that_was_not_drawn_is_named(repository):
+    (repository / f"results/draw_studies/{NAMES[0]}.png").unlink()
+    with pytest.raises(UserError, match=f"results/draw_studies/{NAMES[0]}.png is missing"):
+        gallery.update(repository)

@@ -15,8 +15,9 @@ from ruamel.yaml import YAML
 from notes.files import UserError
 from notes.params import Params, check_params, load_params, model_tasks
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 VALUES = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+del VALUES["defaults"]  # merged into the sections, where they are checked
 SCHEMA = Params.model_json_schema()
 # Free names, not keys of the schema.
 NAMED = [("train_mlp",), ("train_baseline",), ("evaluate", "counterparts")]

@@ -7,11 +7,12 @@ from sklearn import metrics
 
 from notes.data.tasks import TASKS, Split
 from notes.evaluation import mcnemar
-from notes.evaluation.report import Options, Report, judge, judge_coefficients, validation_metrics
+from notes.evaluation.report import Options, Report, judge, judge_coefficients, prediction_table
 from notes.figures.canvas import save
-from notes.figures.report import report_figures
+from notes.figures.report import Findings, report_figures
 from notes.files import UserError
 from notes.loading import TrainedModel
+from notes.validation import validation_metrics
 
 OPTIONS = Options(confidence=0.95, bootstrap_resamples=200, calibration_bins=5, seed=0)
 
@@ -148,9 +149,9 @@ def test_coefficients_of_any_degree_are_compared_with_truth_and_with_least_squar
     width = max(degree + 1, 4)
     padded, true = np.zeros(width), np.zeros(width)
     padded[: degree + 1], true[:4] = found, truth
-    assert report.metrics["model/coefficients/max_absolute_from_truth"] == pytest.approx(np.abs(padded - true).max())
-    assert report.metrics["model/coefficients/max_relative_from_least_squares"] < 1e-8
-    relative = report.metrics["shifted/coefficients/max_relative_from_least_squares"]
+    assert report.distances["model/coefficients/max_absolute_from_truth"] == pytest.approx(np.abs(padded - true).max())
+    assert report.distances["model/coefficients/max_relative_from_least_squares"] < 1e-8
+    relative = report.distances["shifted/coefficients/max_relative_from_least_squares"]
     assert relative == pytest.approx(np.max(0.25 / np.abs(found)))
     table = report.tables["coefficients"]
     assert [row["coefficient"] for row in table] == list(range(width))
@@ -164,7 +165,7 @@ def test_several_features_have_their_powers_one_after_the_other():
     found = np.linalg.lstsq(design, train.targets, rcond=None)[0]
     report = Report()
     judge_coefficients(report, train, {"model": found}, np.array([1.0, 2.0, 2.0, 2.0]))
-    assert report.metrics["model/coefficients/max_relative_from_least_squares"] < 1e-8
+    assert report.distances["model/coefficients/max_relative_from_least_squares"] < 1e-8
     assert len(report.tables["coefficients"]) == 7
 
 
@@ -172,7 +173,7 @@ def test_without_any_coefficients_the_table_holds_the_truth_alone():
     report = Report()
     judge_coefficients(report, regression_test(), {}, np.array([1.0, 2.0]))
     assert report.tables["coefficients"] == [{"coefficient": 0, "true": 1.0}, {"coefficient": 1, "true": 2.0}]
-    assert report.metrics == {}
+    assert report.distances == {}
 
 
 def line(name, coefficients, framework="pytorch"):
@@ -187,7 +188,9 @@ def line(name, coefficients, framework="pytorch"):
 def pictures(task, test, models, champion, truth=None):
     predictions = {name: model.predict(test.inputs) for name, model in models.items()}
     report = judge(TASKS[task], test, predictions, {}, OPTIONS)
-    return dict(report_figures(TASKS[task], test, models, predictions, report, champion, truth))
+    rows, calibration = prediction_table(test.targets, predictions[champion]), report.tables.get("calibration", [])
+    found = Findings(champion, report.metrics, rows, calibration, truth)
+    return dict(report_figures(TASKS[task], test.inputs, models, found))
 
 
 def classifier(name, test, sharpness, framework):

@@ -1,14 +1,13 @@
 """Any result leads back to its commit, data and parameters and forward to its metrics and export."""
 
-import json
 from typing import Any
 
 import pytest
-from provenn.pipeline.lineage import trace
-from provenn.pipeline.sync import synchronise
-from small_repository import SmallRepository
+from repository import Repository
 
 from provenn.files import UserError, digest
+from provenn.trust.lineage import trace
+from provenn.view.sync import synchronise
 
 pytestmark = pytest.mark.slow
 TRAINING = "train_regression@linear-scratch"
@@ -24,46 +23,53 @@ def stages_before(dependencies: list[dict[str, Any]]) -> set[str]:
     return names
 
 
-def test_a_model_leads_back_to_its_commit_and_data_and_forward_to_its_test_metrics(repository: SmallRepository) -> None:
-    synchronise()
-    chain = trace(MODEL, repository.root)
-    first_commit = repository.git("rev-list", "--max-parents=0", "HEAD").strip()
+def test_a_model_leads_back_to_its_commit_and_data_and_forward_to_its_test_metrics(linear: Repository) -> None:
+    synchronise(linear.root)
+    chain = trace(MODEL, linear.root)
+    first_commit = linear.git("rev-list", "--max-parents=0", "HEAD").strip()
     assert chain["commit"] == {"id": first_commit, "dirty": False, "patch": False}
     assert chain["stage"]["name"] == TRAINING
     assert chain["parameters"]["max_iterations"] == "20"
     assert stages_before(chain["dependencies"]) == {"generate_synthetic", "check_params"}
     assert chain["run"]["status"] == "FINISHED"
     assert {"val/rmse", "test/rmse", "test/rmse_low", "test/rmse_high"} <= chain["metrics"].keys()
-    assert digest(repository.root / MODEL) in {out["digest"] for out in chain["outputs"]}
+    assert digest(linear.root / MODEL) in {out["digest"] for out in chain["outputs"]}
     assert chain["unknown"] == []
-    assert trace(chain["run"]["id"][:8], repository.root)["stage"] == chain["stage"]
+    assert trace(chain["run"]["id"][:8], linear.root)["stage"] == chain["stage"]
 
 
-def test_the_champion_leads_back_through_a_folder_of_models_to_every_training(repository: SmallRepository) -> None:
-    synchronise()
-    chain = trace("models:/provenn-linear@champion", repository.root)
+def test_the_champion_leads_back_through_a_folder_of_models_to_every_training(linear: Repository) -> None:
+    synchronise(linear.root)
+    chain = trace("models:/linear@champion", linear.root)
     assert chain["stage"]["name"] == "export_model@linear"
-    assert chain["registered"] == ["provenn-linear version 1 @champion"]
+    assert chain["registered"] == ["linear version 1 @champion"]
     trained = {"train_regression@linear-scratch", "train_regression@linear-module"}
     trained |= {"train_baseline@linear_least_squares", "train_baseline@linear_dummy"}
     assert trained | {"evaluate@linear", "generate_synthetic"} <= stages_before(chain["dependencies"])
 
-    champion = json.loads((repository.root / "results/evaluate/linear/champion.json").read_text())["model"]
-    forward = trace(f"models/linear/{champion}.safetensors", repository.root)
-    assert forward["export"]["path"] == "models/exported/linear.onnx"
-    assert forward["export"]["digest"] == digest(repository.root / "models/exported/linear.onnx")
+    forward = trace("models/linear/linear_scratch.safetensors", linear.root)
+    assert "export_model@linear" in stages_after(forward["used_by"])
+    assert stages_after(forward["used_by"])["export_model@linear"] == ["linear"]
 
 
-def test_what_is_not_known_is_said(repository: SmallRepository) -> None:
-    entry_file = repository.root / MODEL
+def stages_after(readers: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the stages that read something, at any depth, and the artifacts that each made."""
+    found: dict[str, list[str]] = {}
+    for reader in readers:
+        found |= {reader["stage"]: reader["artifacts"]} | stages_after(reader["used_by"])
+    return found
+
+
+def test_what_is_not_known_is_said(linear: Repository) -> None:
+    entry_file = linear.root / MODEL
     content = digest(entry_file)
-    (repository.root / ".dvc/cache/files/md5" / content[:2] / content[2:]).unlink()
+    (linear.root / ".dvc/cache/files/md5" / content[:2] / content[2:]).unlink()
     entry_file.unlink()
-    unknown = " ".join(trace(MODEL, repository.root)["unknown"])
+    unknown = " ".join(trace(MODEL, linear.root)["unknown"])
     assert "the store has none for this result; `provenn sync` adds it" in unknown
     assert f"the content of {MODEL} ({content}): neither here, nor in the cache, nor in git" in unknown
 
-    shown = repository.provenn("lineage", MODEL).stdout
+    shown = linear.provenn("lineage", MODEL).stdout
     assert "not known" in shown
     assert "made by generate_synthetic" in shown
 
@@ -74,12 +80,10 @@ def test_what_is_not_known_is_said(repository: SmallRepository) -> None:
         ("0123abcd", "no run with an id that begins with 0123abcd"),
         ("params.yaml", "no stage makes params.yaml"),
         ("models/linear", "name one of the files in it"),
-        ("models:/provenn-linear@champion", "is not registered"),
+        ("models:/linear@champion", "is not registered"),
         ("nonsense", "is no file, stage, run id or models"),
     ],
 )
-def test_a_target_that_is_unknown_is_refused_in_one_sentence(
-    repository: SmallRepository, target: str, sentence: str
-) -> None:
+def test_a_target_that_is_unknown_is_refused_in_one_sentence(linear: Repository, target: str, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
-        trace(target, repository.root)
+        trace(target, linear.root)

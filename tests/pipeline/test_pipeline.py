@@ -8,60 +8,57 @@ import numpy as np
 import onnxruntime
 import pytest
 from mlflow import MlflowClient
-from repository import Clone
+from repository import Repository
 from ruamel.yaml import YAML
 
-from provenn.files import digest
+from notes.files import digest
 
 pytestmark = pytest.mark.slow
 
 
-def made_by_the_pipeline(clone: Clone) -> dict[str, str]:
+def made_by_the_pipeline(clone: Repository) -> dict[str, str]:
     folders = ("data/linear", "data/moons", "data/mnist", "models", "results")
-    files = [file for folder in folders for file in (clone.folder / folder).rglob("*") if file.is_file()]
-    return {str(file.relative_to(clone.folder)): digest(file) for file in files if file.name != ".gitignore"}
+    files = [file for folder in folders for file in (clone.root / folder).rglob("*") if file.is_file()]
+    return {str(file.relative_to(clone.root)): digest(file) for file in files if file.name != ".gitignore"}
 
 
-def client_of(clone: Clone) -> MlflowClient:
-    uri = f"sqlite:///{clone.folder / 'mlruns' / 'mlflow.db'}"
-    return MlflowClient(uri, uri)
+def client_of(clone: Repository) -> MlflowClient:
+    return clone.client()
 
 
-def runs_of(clone: Clone, stage: str, status: str = "FINISHED") -> list:
-    client = client_of(clone)
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    return client.search_runs(experiments, f"tags.`dvc.stage` = '{stage}' AND attributes.status = '{status}'")
+def runs_of(clone: Repository, stage: str, status: str = "FINISHED") -> list:
+    return [run for run in clone.runs() if run.data.tags["dvc.stage"] == stage and run.info.status == status]
 
 
-def test_two_clones_at_different_paths_make_the_same_bytes(clones: tuple[Clone, Clone]) -> None:
+def test_two_clones_at_different_paths_make_the_same_bytes(clones: tuple[Repository, Repository]) -> None:
     first, second = (made_by_the_pipeline(clone) for clone in clones)
     assert first == second
     assert {"models/linear/linear_scratch.safetensors", "models/moons/moons_random_forest.skops"} <= set(first)
-    assert {"models/exported/linear.onnx", "results/evaluate/linear/figures/model_comparison.png"} <= set(first)
+    assert {"models/exported/linear.onnx", "results/draw_evaluation/linear/model_comparison.png"} <= set(first)
 
 
-def test_the_lock_is_the_same_in_two_clones(clones: tuple[Clone, Clone]) -> None:
+def test_the_lock_is_the_same_in_two_clones(clones: tuple[Repository, Repository]) -> None:
     # The order of the entries is that in which the stages happened to run.
-    first, second = (YAML(typ="safe").load((clone.folder / "dvc.lock").read_text()) for clone in clones)
+    first, second = (YAML(typ="safe").load((clone.root / "dvc.lock").read_text()) for clone in clones)
     assert first == second
 
 
-def test_a_second_repro_runs_nothing(clones: tuple[Clone, Clone]) -> None:
+def test_a_second_repro_runs_nothing(clones: tuple[Repository, Repository]) -> None:
     printed = clones[0].dvc("repro", "export_model@linear", "train_mlp@mnist_softmax")
     assert "Running stage" not in printed
     assert "up to date" in printed
 
 
-def test_outputs_carry_no_path_of_their_clone(clones: tuple[Clone, Clone]) -> None:
+def test_outputs_carry_no_path_of_their_clone(clones: tuple[Repository, Repository]) -> None:
     for clone in clones:
         for file in made_by_the_pipeline(clone):
-            assert str(clone.folder).encode() not in (clone.folder / file).read_bytes(), file
+            assert str(clone.root).encode() not in (clone.root / file).read_bytes(), file
 
 
-def test_a_stage_logs_one_finished_run_with_all_that_its_files_hold(clones: tuple[Clone, Clone]) -> None:
+def test_a_stage_logs_one_finished_run_with_all_that_its_files_hold(clones: tuple[Repository, Repository]) -> None:
     clone = clones[0]
     (run,) = runs_of(clone, "train_mlp@mnist_softmax")
-    metrics = json.loads((clone.folder / "results/train_mlp/mnist_softmax/metrics.json").read_text())
+    metrics = json.loads((clone.root / "results/train_mlp/mnist_softmax/metrics.json").read_text())
     assert {name: run.data.metrics[name] for name in metrics if name != "epoch"} == {
         name: value for name, value in metrics.items() if name != "epoch"
     }
@@ -72,32 +69,34 @@ def test_a_stage_logs_one_finished_run_with_all_that_its_files_hold(clones: tupl
     history = client_of(clone).get_metric_history(run.info.run_id, "val/loss")
     assert {point.step for point in history} >= {1, 2}
     (dataset,) = run.inputs.dataset_inputs
-    lock = (clone.folder / "dvc.lock").read_text()
+    lock = (clone.root / "dvc.lock").read_text()
     assert dataset.dataset.digest in lock
     names = {artifact.path for artifact in client_of(clone).list_artifacts(run.info.run_id)}
-    assert {"history.csv", "metrics.json", "figures"} <= names
+    assert names == {"provenn", "results"}
 
 
-def test_test_metrics_stand_beside_the_hyperparameters_of_the_training_run(clones: tuple[Clone, Clone]) -> None:
+def test_test_metrics_stand_beside_the_hyperparameters_of_the_training_run(
+    clones: tuple[Repository, Repository],
+) -> None:
     clone = clones[0]
     (run,) = runs_of(clone, "train_regression@linear-scratch")
-    results = json.loads((clone.folder / "results/evaluate/linear/models.json").read_text())
+    results = json.loads((clone.root / "results/evaluate/linear/models.json").read_text())
     assert run.data.metrics["test/rmse"] == results["linear_scratch/test/rmse"]
     assert run.data.params["learning_rate"] == "0.1"
 
 
-def test_the_registered_champion_computes_what_the_exported_file_does(clones: tuple[Clone, Clone]) -> None:
+def test_the_registered_champion_computes_what_the_exported_file_does(clones: tuple[Repository, Repository]) -> None:
     clone = clones[0]
-    version = client_of(clone).get_model_version_by_alias("provenn-linear", "champion")
-    exported = (clone.folder / "models/exported/linear.onnx").read_bytes()
-    registered = next((clone.folder / "mlruns" / "artifacts").rglob("model.onnx")).read_bytes()
-    assert version.tags["md5"] == digest(clone.folder / "models/exported/linear.onnx")
+    version = client_of(clone).get_model_version_by_alias("linear", "champion")
+    exported = (clone.root / "models/exported/linear.onnx").read_bytes()
+    registered = next((clone.root / "mlruns" / "artifacts").rglob("model.onnx")).read_bytes()
+    assert version.tags["dvc.digest"] == digest(clone.root / "models/exported/linear.onnx")
     inputs = {"inputs": np.linspace(-2, 2, 9).reshape(-1, 1)}
     outputs = [onnxruntime.InferenceSession(model).run(None, inputs)[0] for model in (exported, registered)]
     np.testing.assert_array_equal(*outputs)
 
 
-def test_training_never_sees_test_data(clones: tuple[Clone, Clone], tmp_path: Path) -> None:
+def test_training_never_sees_test_data(clones: tuple[Repository, Repository], tmp_path: Path) -> None:
     """With every test row gone, all models are still trained, to the same bytes."""
     trained = clones[1]
     blind = tmp_path / "blind"
@@ -106,14 +105,13 @@ def test_training_never_sees_test_data(clones: tuple[Clone, Clone], tmp_path: Pa
     expected = digest(model)
     model.unlink()
     assert not list((blind / "data").rglob("test"))
-    clone = Clone.__new__(Clone)
-    clone.folder = blind
+    clone = Repository(blind)
     command = "PYTHONPATH=src python stages/train_baseline.py moons_random_forest"
     clone.run("sh", "-c", command)
     assert digest(model) == expected
 
 
-def test_a_changed_parameter_runs_only_that_model(clones: tuple[Clone, Clone]) -> None:
+def test_a_changed_parameter_runs_only_that_model(clones: tuple[Repository, Repository]) -> None:
     clone = clones[0]
     before = json.loads(clone.dvc("status", "--json"))
     clone.change_params(lambda values: values["train_mlp"]["moons_mlp"].update(epochs=3))
@@ -122,23 +120,23 @@ def test_a_changed_parameter_runs_only_that_model(clones: tuple[Clone, Clone]) -
     assert set(after) - set(before) == {"check_params", "train_mlp@moons_mlp"}
 
 
-def test_an_experiment_in_a_temporary_workspace_lands_in_the_same_store(clones: tuple[Clone, Clone]) -> None:
+def test_an_experiment_in_a_temporary_workspace_lands_in_the_same_store(clones: tuple[Repository, Repository]) -> None:
     clone = clones[1]
     before = {run.info.run_id for run in runs_of(clone, "train_mlp@moons_mlp")}
     clone.dvc("exp", "run", "--temp", "-S", "train_mlp.moons_mlp.learning_rate=0.02", "train_mlp@moons_mlp")
     (run,) = [run for run in runs_of(clone, "train_mlp@moons_mlp") if run.info.run_id not in before]
     assert run.data.params["learning_rate"] == "0.02"
-    assert run.data.tags["dvc.exp"]
+    assert run.data.tags["dvc.experiment"]
     assert "0.02" in clone.dvc("exp", "show", "--csv")
-    assert "learning_rate: 0.01" in (clone.folder / "params.yaml").read_text()
+    assert "learning_rate: 0.01" in (clone.root / "params.yaml").read_text()
 
 
-def test_a_diverging_training_stops_with_one_sentence_and_a_failed_run(clones: tuple[Clone, Clone]) -> None:
+def test_a_diverging_training_stops_with_one_sentence_and_a_failed_run(clones: tuple[Repository, Repository]) -> None:
     clone = clones[1]
     clone.change_params(lambda values: values["train_regression"]["linear"]["scratch"].update(learning_rate=1e6))
-    printed = clone.dvc("repro", "--single-item", "train_regression@linear-scratch", check=False)
+    printed = clone.dvc("repro", "--single-item", "train_regression@linear-scratch", code=None)
     clone.run("git", "checkout", "params.yaml")
-    assert "train_regression@linear-scratch: the loss is no longer finite in iteration" in printed
+    assert "the loss is no longer finite in iteration" in printed
     assert "lower learning_rate" in printed
     assert "Traceback" not in printed
     (failed,) = runs_of(clone, "train_regression@linear-scratch", "FAILED")
@@ -146,11 +144,11 @@ def test_a_diverging_training_stops_with_one_sentence_and_a_failed_run(clones: t
     clone.dvc("checkout", "--force", "train_regression@linear-scratch")
 
 
-def test_bad_params_are_refused_before_an_output_is_touched(clones: tuple[Clone, Clone]) -> None:
+def test_bad_params_are_refused_before_an_output_is_touched(clones: tuple[Repository, Repository]) -> None:
     clone = clones[1]
     before = made_by_the_pipeline(clone)
     clone.change_params(lambda values: values["train_mlp"]["moons_mlp"].update(learing_rate=0.1))
-    printed = clone.dvc("repro", "train_mlp@moons_mlp", check=False)
+    printed = clone.dvc("repro", "train_mlp@moons_mlp", code=None)
     clone.run("git", "checkout", "params.yaml")
     assert "train_mlp.moons_mlp.learing_rate: unknown; did you mean learning_rate?" in printed
     assert made_by_the_pipeline(clone) == before

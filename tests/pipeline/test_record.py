@@ -1,13 +1,11 @@
 """experiments/record on a shrunk profile: a DVC project within the project, whose seeds stand below their mean."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from mlflow import MlflowClient
-from repository import ROOT, Clone
+from repository import Repository
 from ruamel.yaml import YAML
 from scipy import stats
 
@@ -18,10 +16,10 @@ SEEDS = (1, 2, 3)
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory, raw_mnist: Path) -> Clone:
+def clone(tmp_path_factory: pytest.TempPathFactory, raw_mnist: Path) -> Repository:
     """A clone in which one small network of the record was trained with three seeds and judged."""
-    clone = Clone(tmp_path_factory.mktemp("record") / "clone")
-    shrink(clone.folder / "experiments" / "record", raw_mnist)
+    clone = Repository.clone_of_project(tmp_path_factory.mktemp("record") / "clone")
+    shrink(clone.root / "experiments" / "record", raw_mnist)
     clone.commit("shrink")
     provenn(clone, "repro", "--jobs", "2")
     clone.commit("results")
@@ -44,26 +42,21 @@ def shrink(record: Path, raw_mnist: Path) -> None:
             yaml.dump(content, file)
 
 
-def provenn(clone: Clone, *arguments: str) -> str:
-    command = f"cd experiments/record && exec {sys.executable} -c 'from provenn.cli import main; main()' \"$@\""
-    finished = clone.run("sh", "-c", command, "provenn", *arguments, PYTHONPATH=str(ROOT / "src"))
+def provenn(clone: Repository, *arguments: str) -> None:
+    finished = Repository(clone.root / "experiments" / "record").provenn(*arguments)
     assert "behind" not in finished.stdout + finished.stderr
-    return finished.stdout
 
 
-def runs_by_stage(clone: Clone) -> dict:
-    uri = f"sqlite:///{clone.folder / 'mlruns' / 'mlflow.db'}"
-    client = MlflowClient(uri, uri)
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    return {run.data.tags.get("dvc.stage"): run for run in client.search_runs(experiments)}
+def runs_by_stage(clone: Repository) -> dict:
+    return {run.data.tags["dvc.stage"]: run for run in clone.runs()}
 
 
-def results(clone: Clone, name: str) -> dict[str, float]:
-    folder = clone.folder / "experiments" / "record" / "results" / "evaluate_seeds" / NETWORK
+def results(clone: Repository, name: str) -> dict[str, float]:
+    folder = clone.root / "experiments" / "record" / "results" / "evaluate_seeds" / NETWORK
     return json.loads((folder / name).read_text())
 
 
-def test_the_mean_has_students_interval_over_the_seeds(clone: Clone) -> None:
+def test_the_mean_has_students_interval_over_the_seeds(clone: Repository) -> None:
     models, summary = results(clone, "models.json"), results(clone, "metrics.json")
     values = [models[f"{NETWORK}-{seed}/test/accuracy"] for seed in SEEDS]
     assert len(set(values)) > 1
@@ -72,7 +65,7 @@ def test_the_mean_has_students_interval_over_the_seeds(clone: Clone) -> None:
     assert found == pytest.approx([np.mean(values), low, high, min(values), max(values)])
 
 
-def assert_seeds_stand_below_their_mean(clone: Clone) -> None:
+def assert_seeds_stand_below_their_mean(clone: Repository) -> None:
     runs = runs_by_stage(clone)
     parent = runs[f"evaluate_seeds@{NETWORK}"]
     assert parent.data.metrics["test/accuracy"] == pytest.approx(results(clone, "metrics.json")["test/accuracy"])
@@ -83,22 +76,20 @@ def assert_seeds_stand_below_their_mean(clone: Clone) -> None:
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
         expected = results(clone, "models.json")[f"{NETWORK}-{seed}/test/accuracy"]
         assert run.data.metrics["test/accuracy"] == pytest.approx(expected)
-        assert run.data.tags["env.lock"]
-        assert run.data.tags["mlflow.source.name"] == "stages/train_mlp.py"
 
 
-def test_the_seeds_runs_stand_below_the_one_with_their_mean_in_the_projects_own_store(clone: Clone) -> None:
+def test_the_seeds_runs_stand_below_the_one_with_their_mean_in_the_projects_own_store(clone: Repository) -> None:
     assert_seeds_stand_below_their_mean(clone)
-    assert not (clone.folder / "experiments" / "record" / "mlruns").exists()
+    assert not (clone.root / "experiments" / "record" / "mlruns").exists()
 
 
-def test_sync_brings_the_nested_runs_back_from_the_lock(clone: Clone) -> None:
-    (clone.folder / "mlruns" / "mlflow.db").unlink()
+def test_sync_brings_the_nested_runs_back_from_the_lock(clone: Repository) -> None:
+    (clone.root / "mlruns" / "mlflow.db").unlink()
     provenn(clone, "sync")
     assert_seeds_stand_below_their_mean(clone)
 
 
-def test_the_main_pipeline_does_not_see_the_record(clone: Clone) -> None:
+def test_the_main_pipeline_does_not_see_the_record(clone: Repository) -> None:
     assert "evaluate_seeds" not in clone.dvc("stage", "list")
-    assert not (clone.folder / "dvc.lock").exists()
+    assert not (clone.root / "dvc.lock").exists()
     assert clone.run("git", "status", "--porcelain").stdout == ""

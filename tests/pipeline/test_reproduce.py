@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-from provenn.pipeline.locks import read_lock
-from provenn.pipeline.reproduce import DIFFERENT, IDENTICAL, WITHIN_TOLERANCE, compare, reproduce
-from provenn.pipeline.sync import synchronise
-from provenn.tracking.origin import uncommitted_patch
-from small_repository import SmallRepository
+from repository import Repository
 
 from provenn.files import UserError
+from provenn.lock import read_lock
+from provenn.repository import uncommitted_patch
+from provenn.trust.reproduce import DIFFERENT, IDENTICAL, WITHIN_TOLERANCE, compare, reproduce
+from provenn.view.store import connect
+from provenn.view.sync import synchronise
 
 HERE, ELSEWHERE = "x86_64 AVX512F; threads 1", "x86_64 AVX2; threads 1"
 TRAINING = "train_regression@linear-scratch"
@@ -39,60 +40,58 @@ def test_equal_bytes_are_identical_on_any_platform() -> None:
 
 
 @pytest.mark.slow
-def test_a_training_with_uncommitted_changes_is_made_again_bit_for_bit(repository: SmallRepository) -> None:
+def test_a_training_with_uncommitted_changes_is_made_again_bit_for_bit(linear: Repository) -> None:
     # A parameter, a line of code in a file that git knows, and a file that it does not know.
-    repository.set_parameter(12, "train_regression", "linear", "scratch", "max_iterations")
-    script = repository.root / "stages/train_regression.py"
+    linear.change_params(lambda values: values["train_regression"]["linear"]["scratch"].update(max_iterations=12))
+    script = linear.root / "stages/train_regression.py"
     script.write_text(script.read_text().replace("import time\n", "import time\nimport extra  # noqa: F401\n", 1))
-    (repository.root / "stages/extra.py").write_text("# new\n")
-    repository.dvc("repro", TRAINING)
-    recorded = read_lock(repository.root)[TRAINING].outs
-    repository.git("checkout", "--quiet", "params.yaml", "stages")
-    (repository.root / "stages/extra.py").unlink()
+    (linear.root / "stages/extra.py").write_text("# new\n")
+    linear.dvc("repro", TRAINING)
+    recorded = read_lock(linear.root)[TRAINING].outs
+    linear.git("checkout", "--quiet", "params.yaml", "stages")
+    (linear.root / "stages/extra.py").unlink()
 
-    answer = reproduce(TRAINING, repository.root)
+    answer = reproduce(TRAINING, linear.root)
     assert answer.verdict == IDENTICAL
     assert {path: now for path, (_, now) in answer.outputs.items()} == recorded
-    assert repository.git("status", "--porcelain", "--", "params.yaml", "stages") == ""
+    assert linear.git("status", "--porcelain", "--", "params.yaml", "stages") == ""
 
 
 @pytest.mark.slow
-def test_a_result_that_does_not_come_out_again_is_called_different(repository: SmallRepository) -> None:
-    results = repository.root / "results/train_regression/linear-scratch/metrics.json"
+def test_a_result_that_does_not_come_out_again_is_called_different(linear: Repository) -> None:
+    results = linear.root / "results/train_regression/linear-scratch/metrics.json"
     metrics = json.loads(results.read_text())
     results.write_text(json.dumps(metrics | {"val/loss": 0.5 * metrics["val/loss"]}))
-    repository.dvc("commit", "--force", "--quiet", TRAINING)  # a forged result
-    repository.commit("Better than it is")
-    shown = repository.provenn("reproduce", "--json", TRAINING, code=1)
+    linear.dvc("commit", "--force", "--quiet", TRAINING)  # a forged result
+    linear.commit("Better than it is")
+    shown = linear.provenn("reproduce", "--json", TRAINING, code=1)
     answer = json.loads(shown.stdout)
     assert answer["verdict"] == DIFFERENT
     assert answer["metrics"]["val/loss"] == [0.5 * metrics["val/loss"], metrics["val/loss"]]
     differing = {path for path, (recorded, now) in answer["outputs"].items() if recorded != now}
-    assert differing == {str(results.relative_to(repository.root))}
+    assert differing == {str(results.relative_to(linear.root))}
 
 
 @pytest.mark.slow
-def test_what_cannot_be_run_again_is_refused_in_one_sentence(repository: SmallRepository) -> None:
-    from provenn.tracking.store import connect
-
-    report = synchronise()
+def test_what_cannot_be_run_again_is_refused_in_one_sentence(linear: Repository) -> None:
+    report = synchronise(linear.root)
     (run,) = (stage.run_id for stage in report.stages if stage.stage == TRAINING)
-    connect().set_tag(run, "git.commit", "0" * 40)
+    connect(linear.root).set_tag(run, "git.commit", "0" * 40)
     with pytest.raises(UserError, match="it is not in this clone; `git fetch --all` may bring it"):
-        reproduce(run, repository.root)
-    connect().set_tag(run, "git.commit", repository.git("rev-parse", "HEAD").strip())
-    data = read_lock(repository.root)["generate_synthetic"].outs["data/linear/development"]
-    (repository.root / ".dvc/cache/files/md5" / data[:2] / data[2:]).unlink()
-    (repository.root / "data/linear/development/table.csv").unlink()
+        reproduce(run, linear.root)
+    connect(linear.root).set_tag(run, "git.commit", linear.git("rev-parse", "HEAD").strip())
+    data = read_lock(linear.root)["generate_synthetic"].outs["data/linear/development"]
+    (linear.root / ".dvc/cache/files/md5" / data[:2] / data[2:]).unlink()
+    (linear.root / "data/linear/development/table.csv").unlink()
     with pytest.raises(UserError, match=r"data/linear/development, which .* read, is nowhere: make it with `dvc repro"):
-        reproduce(run, repository.root)
+        reproduce(run, linear.root)
 
 
 def test_a_patch_holds_changed_and_new_files_and_leaves_the_index_alone(plain: Path) -> None:
     (plain / "params.yaml").write_text("rate: 2\n")
     (plain / "src/new.py").write_text("print()\n")
     patch, note = uncommitted_patch(plain)
-    assert note == "provenance/changes.patch"
+    assert note == ""
     assert "+rate: 2" in patch
     assert "+print()" in patch
     assert _git(plain, "status", "--porcelain") == " M params.yaml\n?? src/new.py\n"

@@ -8,30 +8,22 @@ from notes.evaluation.comparison import (
     paired_bootstrap_rmse,
 )
 from notes.evaluation.metrics import (
-    Interval,
     accuracy,
     calibration,
-    check_predictions,
     confusion,
-    log_loss,
-    mean_interval,
     per_class,
     r2,
     rmse,
 )
 
 __all__ = [
-    "Interval",
     "accuracy",
     "calibration",
-    "check_predictions",
     "choose_champion",
     "coefficient_distance",
     "confusion",
     "least_squares",
-    "log_loss",
     "mcnemar",
-    "mean_interval",
     "paired_bootstrap_rmse",
     "per_class",
     "r2",

@@ -11,14 +11,13 @@ import numpy as np
 
 from notes.evaluation.metrics import (
     RESAMPLES_AT_ONCE,
-    Interval,
-    aligned,
-    check_predictions,
     root_mean,
     squared_errors,
     wilson,
 )
 from notes.files import UserError
+from notes.intervals import Interval
+from notes.validation import aligned, check_predictions
 
 # A coefficient nearer to zero than this counts as this large when a relative distance is taken.
 SMALLEST_COEFFICIENT = 1e-12

@@ -4,47 +4,15 @@ Labels are integers 0 … classes - 1, shape (n,); probabilities have shape (n, 
 function raises UserError for empty input, for lengths that differ and for values that are NaN or infinite.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from notes.files import UserError
+from notes.intervals import Interval
+from notes.validation import aligned, class_probabilities
 
 RESAMPLES_AT_ONCE = 50  # keeps a bootstrap of 10,000 rows at a few megabytes
-
-
-class Interval(NamedTuple):
-    """An estimate with the two ends of its confidence interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def check_predictions(model: str, predicted: Any, rows: int) -> np.ndarray:
-    """Return the predictions of `model` as an array; raise UserError unless they are finite and as many as `rows`."""
-    values = np.asarray(predicted)
-    if values.ndim == 0 or len(values) != rows:
-        raise UserError(f"{model} predicts shape {values.shape} for {rows} rows: evaluate it on the split it predicts.")
-    broken = ~np.isfinite(values).reshape(rows, -1).all(axis=1)
-    if broken.any():
-        first = int(broken.argmax())
-        raise UserError(f"{model} predicts NaN or infinity, first in row {first}: train it with a lower learning rate.")
-    return values
-
-
-def aligned(truth: Any, *predictions: Any) -> list[np.ndarray]:
-    """Return the true values and the predictions as arrays of one shape; raise UserError when they are not."""
-    truth = np.asarray(truth)
-    if truth.size == 0:
-        raise UserError("There are no rows to evaluate on: give the split at least one row.")
-    if not np.isfinite(truth).all():
-        raise UserError("The true values hold NaN or infinity: restore the data with `dvc repro`.")
-    checked = [check_predictions("The model", predicted, len(truth)) for predicted in predictions]
-    for predicted in checked:
-        if predicted.shape != truth.shape:  # (n, 1) against (n,) would broadcast to (n, n)
-            raise UserError(f"True values of shape {truth.shape} face predictions of {predicted.shape}: flatten both.")
-    return [truth, *checked]
 
 
 def accuracy(labels: Any, predicted: Any, confidence: float = 0.95) -> Interval:
@@ -82,18 +50,6 @@ def r2(targets: Any, predicted: Any) -> float:
     if len(targets) < 2:
         raise UserError("R² needs at least 2 rows: give the split more rows.")
     return float(r2_score(targets, predicted))
-
-
-def log_loss(labels: Any, probabilities: Any) -> float:
-    """Return the mean negative log probability of the true class, in nats.
-
-    Probabilities are taken as float64 and clipped to [2.2e-16, 1 - 2.2e-16] for every model alike, so that a model that
-    is sure and wrong (a Dummy) pays 36 nats for that row instead of infinity.
-    """
-    from sklearn import metrics
-
-    labels, probabilities = _class_probabilities(labels, probabilities)
-    return float(metrics.log_loss(labels, probabilities, labels=np.arange(probabilities.shape[1])))
 
 
 def confusion(labels: Any, predicted: Any, classes: int) -> np.ndarray:
@@ -145,7 +101,7 @@ def calibration(labels: Any, probabilities: Any, bins: int = 10) -> tuple[list[d
     The error is the mean of |accuracy - confidence| over the bins, weighted by count (Guo et al. 2017, On Calibration
     of Modern Neural Networks, section 2).
     """
-    labels, probabilities = _class_probabilities(labels, probabilities)
+    labels, probabilities = class_probabilities(labels, probabilities)
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
     edges = np.linspace(0, 1, bins + 1)
@@ -176,19 +132,6 @@ def wilson(right: int, rows: int, confidence: float) -> Interval:
     return Interval(value, min(float(low), value), max(float(high), value))
 
 
-def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
-    """Return the mean of independent values (n,) with Student's t interval; one value, or equal ones, three times."""
-    # The quantile of scipy.stats, without the half second that importing that takes.
-    from scipy.special import stdtrit
-
-    sample = np.asarray(values, dtype=np.float64)
-    mean = float(sample.mean())
-    if len(sample) < 2 or np.ptp(sample) == 0:
-        return Interval(mean, mean, mean)
-    margin = float(stdtrit(len(sample) - 1, (1 + confidence) / 2) * sample.std(ddof=1) / np.sqrt(len(sample)))
-    return Interval(mean, mean - margin, mean + margin)
-
-
 def squared_errors(targets: Any, predicted: Any) -> np.ndarray:
     """Return the squared error of every row, shape (n,), as float64."""
     targets, predicted = aligned(targets, predicted)
@@ -200,14 +143,3 @@ def root_mean(squares: np.ndarray, axis: int = -1) -> np.ndarray:
     """Return the root of the mean along `axis`."""
     root: np.ndarray = np.sqrt(squares.mean(axis=axis))
     return root
-
-
-def _class_probabilities(labels: Any, probabilities: Any) -> tuple[np.ndarray, np.ndarray]:
-    (labels,) = aligned(labels)
-    probabilities = check_predictions("The model", probabilities, len(labels)).astype(np.float64)
-    totals = probabilities.sum(axis=-1, keepdims=True)
-    if probabilities.ndim != 2 or probabilities.min() < 0 or np.abs(totals - 1).max() > 1e-3:
-        raise UserError("Probabilities must have a column a class, none negative, and rows that sum to 1.")
-    if labels.min() < 0 or labels.max() >= probabilities.shape[1]:
-        raise UserError(f"A label is outside the {probabilities.shape[1]} classes that the probabilities cover.")
-    return labels, probabilities / totals

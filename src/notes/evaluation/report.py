@@ -8,7 +8,8 @@ import numpy as np
 
 from notes.data.tasks import Split, Task
 from notes.evaluation.comparison import coefficient_distance, least_squares, mcnemar, paired_bootstrap_rmse
-from notes.evaluation.metrics import accuracy, calibration, check_predictions, log_loss, per_class, r2, rmse
+from notes.evaluation.metrics import accuracy, calibration, per_class, r2, rmse
+from notes.validation import check_predictions, log_loss
 
 Table = list[dict[str, Any]]
 
@@ -25,22 +26,11 @@ class Options:
 
 @dataclass
 class Report:
-    """What an evaluation found: flat metrics by `<model>/<metric>`, and tables by name."""
+    """What an evaluation found, by `<model>/<metric>`: test metrics, distances of coefficients; and tables by name."""
 
     metrics: dict[str, float] = field(default_factory=dict)
+    distances: dict[str, float] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
-
-
-def validation_metrics(task: Task, targets: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
-    """Return a model's validation metrics; `val/primary` is the one that champions are chosen by.
-
-    The loss is the mean squared error of a regression, the log loss of a classification.
-    """
-    if task.kind == "regression":
-        mean_squared = float(np.mean((predictions - targets) ** 2))
-        return {"val/loss": mean_squared, "val/rmse": mean_squared**0.5, "val/primary": mean_squared**0.5}
-    share = float((predictions.argmax(axis=1) == targets).mean())
-    return {"val/loss": log_loss(targets, predictions), "val/accuracy": share, "val/primary": share}
 
 
 def metrics_of(report: Report, model: str) -> dict[str, float]:
@@ -51,9 +41,16 @@ def metrics_of(report: Report, model: str) -> dict[str, float]:
 
 
 def prediction_table(targets: np.ndarray, predictions: np.ndarray) -> Table:
-    """Return a row per test row: the true and the predicted value, or class where `predictions` are probabilities."""
-    decided = predictions.argmax(axis=1) if predictions.ndim == 2 else predictions
-    return [{"true": true, "predicted": predicted} for true, predicted in zip(targets, decided, strict=True)]
+    """Return a row per test row: the true and the predicted value.
+
+    Where `predictions` are probabilities: the true and the predicted class, and the probability of the latter.
+    """
+    if predictions.ndim == 1:
+        return [{"true": true, "predicted": value} for true, value in zip(targets, predictions, strict=True)]
+    return [
+        {"true": true, "predicted": row.argmax(), "confidence": float(row.max())}
+        for true, row in zip(targets, predictions, strict=True)
+    ]
 
 
 def judge(
@@ -92,8 +89,8 @@ def judge_coefficients(report: Report, train: Split, coefficients: Mapping[str, 
         length = max(len(found), len(truth))
         from_truth = coefficient_distance(_padded(found, length), _padded(truth, length))
         from_solution = coefficient_distance(found, least_squares(powers, train.targets))
-        report.metrics[f"{model}/coefficients/max_absolute_from_truth"] = from_truth["max_absolute"]
-        report.metrics[f"{model}/coefficients/max_relative_from_least_squares"] = from_solution["max_relative"]
+        report.distances[f"{model}/coefficients/max_absolute_from_truth"] = from_truth["max_absolute"]
+        report.distances[f"{model}/coefficients/max_relative_from_least_squares"] = from_solution["max_relative"]
     width = max(len(values) for values in (truth, *coefficients.values()))
     columns = {"true": truth, **coefficients}
     report.tables["coefficients"] = [

@@ -1,1 +1,1 @@
-"""Every picture: a module a family, plain arrays in, a matplotlib Figure out, written by `canvas.save`."""
+"""Every picture: plain values in, a matplotlib Figure out, written by `canvas.save`. Drawing stages alone use it."""

@@ -1,11 +1,10 @@
 """The picture that sets all models of a task side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from notes.evaluation import Interval
 from notes.figures.canvas import BLUE, ORANGE, PURPLE, canvas, legend_below, styled
 from notes.files import UserError
 
@@ -53,26 +52,5 @@ def model_comparison(
     axes.grid(visible=False, axis="y")
     notes = [f"not drawn: {row.model} at {row.value:#.4g}" for row in rows if row not in drawn]
     axes.set_xlabel("\n".join([f"{metric_label}, with 95 % interval", *notes]))
-    legend_below(figure, axes)
-    return figure
-
-
-@styled
-def seeds_comparison(results: Mapping[str, Interval], mean: Interval, title: str) -> Figure:
-    """Draw the test accuracy of each seed with its interval, and the mean of the seeds with that of its own."""
-    figure, (axes,) = canvas(title, width=7.5, height=2 + 0.42 * len(results))
-    places, values = range(len(results)), [100 * found.value for found in results.values()]
-    reach = [
-        [100 * (found.value - found.low) for found in results.values()],
-        [100 * (found.high - found.value) for found in results.values()],
-    ]
-    axes.errorbar(values, places, xerr=reach, fmt="o", color=BLUE, markersize=7, capsize=4, elinewidth=2)
-    axes.axvline(100 * mean.value, color=ORANGE, linewidth=2, label=f"mean {100 * mean.value:.3f} %")
-    interval = f"its interval {100 * mean.low:.3f} to {100 * mean.high:.3f} %"
-    axes.axvspan(100 * mean.low, 100 * mean.high, color=ORANGE, alpha=0.2, label=interval)
-    axes.set_yticks(places, list(results))
-    axes.set_ylim(len(results) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
-    axes.set_xlabel("test accuracy in %, with the interval of 10,000 test images")
     legend_below(figure, axes)
     return figure

@@ -1,112 +1,117 @@
-"""Which pictures the report on a task has."""
+"""Which pictures the report on a task has, drawn from what `evaluate` wrote."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from notes.data.tasks import Split, Task
-from notes.evaluation import confusion
-from notes.evaluation.report import Report
+from notes.data.tasks import Task
 from notes.figures.classification import calibration_curve, confusion_matrix, decision_boundary, misclassified_digits
 from notes.figures.comparison import model_comparison
 from notes.figures.regression import coefficients, fitted_lines, predicted_against_true
 from notes.loading import TrainedModel
 
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What `evaluate` found on a task: the champion's name, test metrics by `<model>/test/<metric>`, and tables.
+
+    `predictions` are the champion's, a row a test row: true, predicted and, of a class, confidence. `calibration` has
+    rows of all models. `truth` holds the true coefficients of a regression.
+    """
+
+    champion: str
+    metrics: Mapping[str, float]
+    predictions: Rows
+    calibration: Rows = ()
+    truth: np.ndarray | None = None
+
+    def column(self, name: str) -> np.ndarray:
+        """Return one column of the champion's predictions (n,)."""
+        return np.array([row[name] for row in self.predictions])
+
 
 def report_figures(
-    task: Task,
-    test: Split,
-    models: Mapping[str, TrainedModel],
-    predictions: Mapping[str, np.ndarray],
-    report: Report,
-    champion: str,
-    truth: np.ndarray | None,
+    task: Task, inputs: np.ndarray, models: Mapping[str, TrainedModel], found: Findings
 ) -> Iterator[tuple[str, Figure]]:
-    """Yield (file name, figure) of every picture: the comparison of all models, then what shows the task best."""
-    yield "model_comparison.png", _comparison(task, models, report, champion)
+    """Yield (file name, figure) of every picture: the comparison of all models, then what shows the task best.
+
+    `inputs` (n, d) are those of the test rows.
+    """
+    yield "model_comparison.png", _comparison(task, models, found)
     if task.kind == "regression":
-        assert truth is not None
-        yield from _regression(test, models, predictions, report, champion, truth)
+        yield from _regression(inputs, models, found)
     else:
-        yield from _classification(task, test, models, predictions, report, champion)
+        yield from _classification(task, inputs, models, found)
 
 
-def _comparison(task: Task, models: Mapping[str, TrainedModel], report: Report, champion: str) -> Figure:
+def _comparison(task: Task, models: Mapping[str, TrainedModel], found: Findings) -> Figure:
     def interval(name: str) -> tuple[float, float, float]:
-        metrics = report.metrics
         primary = f"{name}/test/primary"
-        return metrics[primary], metrics[f"{primary}_low"], metrics[f"{primary}_high"]
+        return found.metrics[primary], found.metrics[f"{primary}_low"], found.metrics[f"{primary}_high"]
 
     rows = [(name, *interval(name), model.framework) for name, model in models.items()]
-    value, low, high = interval(champion)
-    title = f"{task.name}: {champion}, the champion on validation, reaches {value:.4g} ({low:.4g} to {high:.4g})"
+    value, low, high = interval(found.champion)
+    title = f"{task.name}: {found.champion}, the champion on validation, reaches {value:.4g} ({low:.4g} to {high:.4g})"
     return model_comparison(rows, f"test {task.primary_metric}", title, task.direction)
 
 
 def _regression(
-    test: Split,
-    models: Mapping[str, TrainedModel],
-    predictions: Mapping[str, np.ndarray],
-    report: Report,
-    champion: str,
-    truth: np.ndarray,
+    inputs: np.ndarray, models: Mapping[str, TrainedModel], found: Findings
 ) -> Iterator[tuple[str, Figure]]:
+    assert found.truth is not None
+    true, champion = found.column("true"), found.champion
     recovered = {name: model.coefficients for name, model in models.items() if model.coefficients is not None}
-    error = report.metrics[f"{champion}/test/rmse"]
-    title = f"{champion} predicts unseen rows with an RMSE of {error:.3g}"
-    yield "predicted_against_true.png", predicted_against_true(test.targets, {champion: predictions[champion]}, title)
-    if test.inputs.shape[1] == 1:
-        grid = np.linspace(test.inputs.min(), test.inputs.max(), 200)
+    title = f"{champion} predicts unseen rows with an RMSE of {found.metrics[f'{champion}/test/rmse']:.3g}"
+    yield "predicted_against_true.png", predicted_against_true(true, {champion: found.column("predicted")}, title)
+    if inputs.shape[1] == 1:
+        grid = np.linspace(inputs.min(), inputs.max(), 200)
         lines = {name: (grid, models[name].predict(grid[:, None])) for name in recovered}
-        curve = grid, np.polynomial.polynomial.polyval(grid, truth)
+        curve = grid, np.polynomial.polynomial.polyval(grid, found.truth)
         drawn = np.array([line for _, line in lines.values()])
         title = f"The fitted lines lie within {np.ptp(drawn, axis=0).max():.1e} of each other"
-        yield "fitted_lines.png", fitted_lines(test.inputs[:, 0], test.targets, lines, curve, title)
-    found = {name: values for name, values in recovered.items() if len(values) == len(truth)}
-    if found:
-        farthest = max(float(np.abs(values - truth).max()) for values in found.values())
+        yield "fitted_lines.png", fitted_lines(inputs[:, 0], true, lines, curve, title)
+    comparable = {name: values for name, values in recovered.items() if len(values) == len(found.truth)}
+    if comparable:
+        farthest = max(float(np.abs(values - found.truth).max()) for values in comparable.values())
         title = f"Recovered coefficients are within {farthest:.2g} of the true ones"
-        names = ["intercept", *(f"w{index}" for index in range(1, len(truth)))]
-        yield "coefficients.png", coefficients(names, found, truth, title)
+        names = ["intercept", *(f"w{index}" for index in range(1, len(found.truth)))]
+        yield "coefficients.png", coefficients(names, comparable, found.truth, title)
 
 
 def _classification(
-    task: Task,
-    test: Split,
-    models: Mapping[str, TrainedModel],
-    predictions: Mapping[str, np.ndarray],
-    report: Report,
-    champion: str,
+    task: Task, inputs: np.ndarray, models: Mapping[str, TrainedModel], found: Findings
 ) -> Iterator[tuple[str, Figure]]:
-    probabilities = predictions[champion]
-    decided = probabilities.argmax(axis=1)
-    wrong = int((decided != test.targets).sum())
-    matrix = confusion(test.targets, decided, probabilities.shape[1])
-    names = [str(name) for name in range(probabilities.shape[1])]
-    title = f"{champion} confuses {wrong} of {len(decided):,} test examples"
+    assert task.classes is not None
+    true, decided, champion = found.column("true"), found.column("predicted"), found.champion
+    matrix = np.zeros((task.classes, task.classes), dtype=np.int64)
+    np.add.at(matrix, (true, decided), 1)
+    names = [str(name) for name in range(task.classes)]
+    title = f"{champion} confuses {int((decided != true).sum())} of {len(decided):,} test examples"
     yield "confusion_matrix.png", confusion_matrix(matrix, names, title)
-    rows = {name: list(group) for name, group in groupby(report.tables["calibration"], lambda row: row["model"])}
+    rows = {name: list(group) for name, group in groupby(found.calibration, lambda row: row["model"])}
     shown = {name: rows[name] for name in rows if "dummy" not in name}
     yield "calibration.png", calibration_curve(shown, f"{task.name}: are the probabilities to be trusted?")
     if task.name == "mnist":
-        images = test.inputs.reshape(-1, 28, 28)
+        images = inputs.reshape(-1, 28, 28)
         title = f"The mistakes of which {champion} was most sure"
-        yield (
-            "misclassified_digits.png",
-            misclassified_digits(images, test.targets, decided, probabilities.max(axis=1), title),
-        )
+        figure = misclassified_digits(images, true, decided, found.column("confidence"), title)
+        yield "misclassified_digits.png", figure
         return
     for name, model in models.items():
         if model.framework == "pytorch":
-            value = report.metrics[f"{name}/test/accuracy"]
+            value = found.metrics[f"{name}/test/accuracy"]
             yield (
                 f"decision_boundary_{name}.png",
                 decision_boundary(
                     lambda points, model=model: model.predict(points.astype(np.float32))[:, 1],  # type: ignore[misc]
-                    test.inputs,
-                    test.targets,
+                    inputs,
+                    true,
                     f"{name} gets {value:.1%} of the test points right",
                 ),
             )

@@ -1,22 +1,22 @@
-"""docs/studies.md: every claim of the notes with its figure, numbers and verdict, generated from results/study."""
+"""docs/studies.md: every claim of the notes with its figure, numbers and verdict, generated from results/."""
 
 from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
-
-from notes.files import UserError, digest, missing_file, read_json, write_bytes
-from notes.params import load_params
+from notes.files import UserError, missing_file, read_json, write_bytes
+from notes.pages import comparing
+from notes.settings import read_yaml
+from notes.studies.shared.base import describe
 
 PAGE = Path("docs/studies.md")
 FIGURES = Path("docs/studies")
-RESULTS = Path("results/study")
+VERDICTS = Path("results/study")
+DRAWN = Path("results/draw_studies")
 HEAD = """\
 # The notes' claims, each one measured
 
-<!-- Generated from results/study by `provenn studies`: do not edit. -->
+<!-- Generated from results/study by `python -m notes studies`: do not edit. -->
 
-Each claim is an experiment of one module in `src/provenn/studies/`, which explains it, and of one section of `study` in
+Each claim is an experiment of one module in `src/notes/studies/`, which explains it, and of one section of `study` in
 `params.yaml`. An effect comes with its 95 % interval over the repetitions; another `study.seed` shows how firm a
 verdict is. In MLflow the studies are the experiment `studies`.
 
@@ -40,64 +40,65 @@ verdicts rest on a choice made with knowledge of the data:
 """
 
 
-def update(root: Path = Path(), *, write: bool) -> list[Path]:
-    """Bring the page and its figures up to date; return those that were stale. With `write` false change nothing.
-
-    The figures are compared with dvc.lock, so that the check needs no figure in results/. Raises UserError for a study
-    without results, and, when writing, for a figure that is not the one of dvc.lock.
-    """
-    names = list(load_params(root / "params.yaml").study.sections())
-    figures, page = _figures_in_lock(root), gallery(names, root)
-    stale = [PAGE] if not _has(root / PAGE, page.encode()) else []
-    if write and stale:
-        write_bytes(root / PAGE, page.encode())
-    for name in names:
-        shown, made = FIGURES / f"{name}.png", RESULTS / name / "figure.png"
-        expected = figures.get(made.as_posix())
-        if expected is None:
-            raise UserError(f"dvc.lock has no {made}: run `dvc repro study@{name}` first.")
-        if not (root / shown).is_file() or digest(root / shown) != expected:
-            stale.append(shown)
-            if write:
-                if not (root / made).is_file() or digest(root / made) != expected:
-                    raise UserError(f"{made} is not the figure of dvc.lock: run `dvc repro study@{name}` first.")
-                write_bytes(root / shown, (root / made).read_bytes())
+def update(root: Path = Path()) -> list[Path]:
+    """Bring the page and its figures up to date; return those that were stale."""
+    made = {PAGE: gallery(root).encode()} | {FIGURES / path.name: path.read_bytes() for path in _drawn(root)}
+    stale = [path for path, content in made.items() if not _shows(root / path, content)]
+    for path in stale:
+        write_bytes(root / path, made[path])
     return stale
 
 
-def gallery(names: list[str], root: Path = Path()) -> str:
-    """Return the page for these studies: a table of the verdicts, then a section a study."""
-    verdicts = {name: read_json(root / RESULTS / name / "verdict.json") for name in names}
-    lines = [HEAD, "| study | claim | verdict |", "|---|---|---|"]
+def check(root: Path = Path()) -> str:
+    """Return a sentence on a gallery that shows the studies' results; raise UserError for another."""
+    shown = (root / PAGE).read_text(encoding="utf-8") if (root / PAGE).is_file() else ""
+    command = "python -m notes studies"
+    answer = comparing.check(PAGE, shown, gallery(root), _structure, command)
+    elsewhere = comparing.made_elsewhere(shown)
+    for path in _drawn(root):
+        figure = FIGURES / path.name
+        if not ((root / figure).is_file() if elsewhere else _shows(root / figure, path.read_bytes())):
+            raise UserError(f"{figure} is not the one in {DRAWN}: run `{command}` and commit it.")
+    return answer
+
+
+def gallery(root: Path = Path()) -> str:
+    """Return the page: a table of the verdicts, then a section for each study of params.yaml."""
+    verdicts = {name: read_json(root / VERDICTS / name / "verdict.json") for name in _names(root)}
+    lines = [HEAD, comparing.mark(), "", "| study | claim | verdict |", "|---|---|---|"]
     lines += [f"| [{name}](#{name}) | {it['claim']} | **{it['text']}** |" for name, it in verdicts.items()]
-    return "\n".join(lines + [_section(name, verdict) for name, verdict in verdicts.items()]) + "\n"
-
-
-def _section(name: str, verdict: dict[str, Any]) -> str:
-    effect = f"{verdict['value']:.4g} (95 % interval {verdict['low']:.4g} to {verdict['high']:.4g})"
-    return f"""
+    for name, verdict in verdicts.items():
+        lines.append(f"""
 ## {name}
 
-**Claim** (notes, {verdict["notes"]}): {verdict["claim"]}
-
-**Verdict: {verdict["text"]}.** {verdict["finding"]}.
-
+{describe(verdict)}
 ![{verdict["finding"]}]({FIGURES.name}/{name}.png)
 
-- Effect, {verdict["effect"]}: {effect}
-- Rule: {verdict["rule"]}
-- Run it again: change `study.{name}` in `params.yaml`, then `dvc repro study@{name}`; the code is
-  [{name}.py](../src/provenn/studies/{name}.py)"""
+Run it again: change `study.{name}` in `params.yaml`, then `dvc repro study@{name}`; the code is
+[{name}.py](../src/notes/studies/{name}.py).""")
+    return "\n".join(lines) + "\n"
 
 
-def _figures_in_lock(root: Path) -> dict[str, str]:
-    try:
-        lock = YAML(typ="safe").load((root / "dvc.lock").read_bytes())
-    except FileNotFoundError:
-        raise missing_file("dvc.lock") from None
-    stages = [entry for name, entry in lock["stages"].items() if name.startswith("study@")]
-    return {out["path"]: out["md5"] for entry in stages for out in entry["outs"]}
+def _names(root: Path) -> list[str]:
+    sections = read_yaml(root / "params.yaml")["study"]
+    return [name for name, values in sections.items() if isinstance(values, dict)]
 
 
-def _has(path: Path, content: bytes) -> bool:
-    return path.is_file() and path.read_bytes() == content
+def _drawn(root: Path) -> list[Path]:
+    paths = [root / DRAWN / f"{name}.png" for name in _names(root)]
+    for path in paths:
+        if not path.is_file():
+            raise missing_file(path.relative_to(root))
+    return paths
+
+
+def _structure(page: str) -> list[str]:
+    """Return what no measured number enters: the studies, their claims and rules."""
+    return [line for line in page.splitlines() if line.startswith(("## ", "**Claim**", "- Rule"))]
+
+
+def _shows(path: Path, content: bytes) -> bool:
+    made = path.read_bytes() if path.is_file() else b""
+    if path.suffix == ".md":
+        return comparing.same(made.decode(), content.decode())
+    return made == content

@@ -4,21 +4,27 @@ import re
 from pathlib import Path
 
 from notes.files import UserError, read_json, write_bytes
+from notes.pages import comparing
 from notes.pages.results import load_results
 
 README = Path("README.md")
 RECORD = Path("experiments/record/results/evaluate_seeds")
 
 
-def update(root: Path = Path(), *, write: bool) -> bool:
+def update(root: Path = Path()) -> bool:
     """Put the current tables between the README's markers; return whether any was stale."""
-    path = root / README
-    text = path.read_text(encoding="utf-8")
-    updated = _replace(text, "results", results_table(root))
-    updated = _replace(updated, "record", record_table(root))
-    if write and updated != text:
-        write_bytes(path, updated.encode())
-    return updated != text
+    shown = (root / README).read_text(encoding="utf-8")
+    made = _with_tables(shown, root)
+    stale = not comparing.same(shown, made)
+    if stale:
+        write_bytes(root / README, made.encode())
+    return stale
+
+
+def check(root: Path = Path()) -> str:
+    """Return a sentence on a README with current tables; raise UserError for another."""
+    shown = (root / README).read_text(encoding="utf-8")
+    return comparing.check(README, shown, _with_tables(shown, root), _rows, "python -m notes readme")
 
 
 def results_table(root: Path = Path()) -> str:
@@ -53,9 +59,21 @@ def record_table(root: Path = Path()) -> str:
     return "\n".join(lines)
 
 
+def _with_tables(text: str, root: Path) -> str:
+    text = _replace(text, "results", f"{comparing.mark()}\n{results_table(root)}")
+    # The record's numbers are committed files, the same on any processor.
+    return _replace(text, "record", record_table(root))
+
+
 def _replace(text: str, name: str, content: str) -> str:
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     if not pattern.search(text):
         raise UserError(f"README.md has no place for the {name}: put `{begin}` and `{end}` where they belong.")
     return pattern.sub(lambda _: f"{begin}\n{content}\n{end}", text)
+
+
+def _rows(text: str) -> set[tuple[str, ...]]:
+    """Return the first two cells of every row, task and model: what stays when numbers, order and champion do not."""
+    rows = [line.replace(" ★", "").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return {tuple(row[:2]) for row in rows}

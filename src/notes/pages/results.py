@@ -1,5 +1,6 @@
 """The results of the last `dvc repro`, as the commands show them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,21 +23,20 @@ class ModelResult:
     p_value: float | None
 
 
-def load_metrics(task: str, root: Path = Path()) -> dict[str, float]:
-    """Return what `evaluate` found, by `<model>/<metric>`; raise UserError when it has not run."""
-    path = root / "results" / "evaluate" / task / "models.json"
-    if not path.is_file():
-        raise UserError(f"{path} is missing: run `make repro` first.")
-    metrics: dict[str, float] = read_json(path)
-    return metrics
+def evaluated(root: Path = Path()) -> list[str]:
+    """Return the tasks that `evaluate` has judged; raise UserError when there is none."""
+    tasks = [name for name in TASKS if (_folder(root, name) / "models.json").is_file()]
+    if not tasks:
+        raise UserError("results/evaluate holds no task: run `make repro` first.")
+    return tasks
 
 
-def load_results(root: Path = Path()) -> list[ModelResult]:
-    """Return every model's result, task by task, the best model first."""
+def load_results(root: Path = Path(), tasks: Iterable[str] = TASKS) -> list[ModelResult]:
+    """Return every model's result, task by task, the best model first; raise UserError for a task without results."""
     results: list[ModelResult] = []
-    for task in TASKS.values():
-        folder = root / "results" / "evaluate" / task.name
-        metrics = load_metrics(task.name, root)
+    for task in (TASKS[name] for name in tasks):
+        folder = _folder(root, task.name)
+        metrics = read_json(folder / "models.json")
         champion = read_json(folder / "champion.json")["model"]
         pairs = {row["model"]: row for row in read_rows(folder / "tables" / "paired_tests.csv")}
         found = [
@@ -55,3 +55,7 @@ def load_results(root: Path = Path()) -> list[ModelResult]:
         ]
         results += sorted(found, key=lambda result: result.value, reverse=task.direction == "maximize")
     return results
+
+
+def _folder(root: Path, task: str) -> Path:
+    return root / "results" / "evaluate" / task

@@ -8,11 +8,10 @@ from notes.params.baselines import (
     LogisticBaseline,
     MlpBaseline,
 )
-from notes.params.reading import PARAMS_FILE, check_params, load_network_params, load_params, load_record_params
+from notes.params.reading import check_params, load_network_params, load_params, load_record_params
 from notes.params.schema import Params, model_tasks
 
 __all__ = [
-    "PARAMS_FILE",
     "Baseline",
     "DummyBaseline",
     "ForestBaseline",

@@ -1,23 +1,21 @@
-"""Reading params.yaml as DVC reads it (YAML 1.2: `1e-3` is a number, `on` is text), and checking it."""
+"""Reading params.yaml and checking all of it."""
 
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from notes.files import UserError
 from notes.params.messages import sentences
 from notes.params.schema import NetworkParams, Params, RecordParams
+from notes.settings import PARAMS_FILE, read_yaml
 
-PARAMS_FILE = Path("params.yaml")
 Schema = TypeVar("Schema", bound=NetworkParams)
 
 
 def load_params(path: Path | str = PARAMS_FILE) -> Params:
     """Read and check params.yaml; raise UserError with a line for each mistake."""
-    return check_params(_read_yaml(Path(path)), str(path))
+    return check_params(read_yaml(path), str(path))
 
 
 def load_network_params(path: Path | str = PARAMS_FILE) -> NetworkParams:
@@ -25,7 +23,7 @@ def load_network_params(path: Path | str = PARAMS_FILE) -> NetworkParams:
 
     Raises UserError with a line for each mistake.
     """
-    values = _read_yaml(Path(path))
+    values = read_yaml(path)
     # An experiment is known by the stage that the main pipeline does not have.
     is_record = isinstance(values, dict) and "evaluate_seeds" in values
     return _validate(RecordParams if is_record else Params, values, str(path))
@@ -33,7 +31,7 @@ def load_network_params(path: Path | str = PARAMS_FILE) -> NetworkParams:
 
 def load_record_params(path: Path | str = PARAMS_FILE) -> RecordParams:
     """Read and check the params.yaml of an experiment with several seeds; raise UserError with a line a mistake."""
-    return _validate(RecordParams, _read_yaml(Path(path)), str(path))
+    return _validate(RecordParams, read_yaml(path), str(path))
 
 
 def check_params(values: Any, source: str = "params.yaml") -> Params:
@@ -49,17 +47,3 @@ def _validate(schema: type[Schema], values: Any, source: str) -> Schema:
     except ValidationError as errors:
         lines = [line for error in errors.errors() for line in sentences(schema, error)]
         raise UserError("\n".join(f"{source}: {line}" for line in lines)) from None
-
-
-def _read_yaml(path: Path) -> Any:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.version = (1, 2)
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: run from the repository's root, or restore it with git.") from None
-    except MarkedYAMLError as error:
-        place = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UserError(f"{path}{place} is not valid YAML: {' '.join(str(error.problem).split())}.") from None
-    except (YAMLError, ValueError) as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None

@@ -166,8 +166,12 @@ class EvaluateSeeds(Section):
 
 
 class NetworkParams(Section):
-    """What every pipeline that trains networks on MNIST has in its params.yaml."""
+    """What every pipeline that trains networks on MNIST has in its params.yaml.
 
+    `defaults` is there to be merged into other sections, where its values are checked.
+    """
+
+    defaults: dict[str, dict[str, Any]] = Field(default_factory=dict)
     download_mnist: DownloadMnist
     prepare_mnist: PrepareMnist
     train_mlp: dict[str, Mlp]

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from notes.files import UserError, missing_file
 from notes.sources.splitting import choose_stratified
 
+RESTORE = "restore it with `dvc repro download_mnist`"
+
 # Shape of what each file holds; Fashion-MNIST has the same names and shapes.
 FILES: dict[str, tuple[int, ...]] = {
     "train-images-idx3-ubyte": (60_000, 28, 28),

@@ -14,16 +14,14 @@ at zero this happens: a row that switches off a whole layer leaves the next one 
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import nn
 from torch.nn import functional
 
-from notes.evaluation import mean_interval
-from notes.figures.canvas import BLACK, canvas, legend_below, series, styled
+from notes.intervals import mean_interval
 from notes.networks.by_hand import Array, Layer, backward, cross_entropy, forward
 from notes.networks.mlp import Mlp
-from notes.params.studies import BackPropagation
-from notes.studies.base import Row, Verdict, rows_where
+from notes.settings import Settings
+from notes.studies.shared.base import Row, Verdict, rows_where
 
 CLAIM = "The chain rule, applied backwards from the loss, gives the partial derivative of every parameter."
 NOTES = "3. Forward and back-propagation"
@@ -35,7 +33,7 @@ RULE = (
 )
 
 
-def measure(settings: BackPropagation, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, generator_seed: int) -> list[Row]:
     """Return a row a network and judge: by autograd (step 0), and by finite differences at each step length."""
     rows: list[Row] = []
     for activation in settings.activations:
@@ -116,7 +114,7 @@ def difference(found: Array, expected: Array, scale: Array) -> float:
     return float(np.abs(found - expected).max() / np.abs(scale).max())
 
 
-def judge(rows: list[Row], settings: BackPropagation) -> Verdict:
+def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE."""
     autograd = {name: _worst_by_autograd(rows, name) for name in settings.activations}
     numeric = {name: _worst_by_best_step(rows, name) for name in settings.activations}
@@ -150,25 +148,3 @@ def _worst_by_best_step(rows: list[Row], activation: str) -> float:
     numeric = rows_where(rows, judge="finite differences", activation=activation)
     networks = {row["repetition"] for row in numeric}
     return max(min(float(row["difference"]) for row in rows_where(numeric, repetition=one)) for one in networks)
-
-
-@styled
-def draw(rows: list[Row], verdict: Verdict) -> Figure:
-    """Draw the distance to each judge: finite differences over their step length, and autograd."""
-    figure, (axes,) = canvas(verdict.finding, width=7, height=4.6)
-    for name, (color, marker) in series(dict.fromkeys(row["activation"] for row in rows)).items():
-        numeric = rows_where(rows, activation=name, judge="finite differences")
-        steps = sorted({row["step"] for row in numeric})
-        for repetition in sorted({row["repetition"] for row in numeric}):
-            one = [rows_where(numeric, repetition=repetition, step=step)[0]["difference"] for step in steps]
-            label = name if repetition == 0 else None
-            axes.plot(steps, one, color=color, marker=marker, markersize=3.5, linewidth=0.9, alpha=0.7, label=label)
-    exact = np.array([row["difference"] for row in rows_where(rows, judge="autograd")])
-    typical = float(np.median(exact))
-    axes.axhline(typical, color=BLACK, linestyle="--", linewidth=1.2)
-    axes.text(min(steps), 1.6 * typical, "autograd: rounding alone")
-    axes.set(xscale="log", yscale="log", ylim=(typical / 5, None))
-    axes.set_xlabel("step of the finite difference, in units of the weights (a line a network)")
-    axes.set_ylabel("difference from the gradient by hand\n(share of the largest gradient)")
-    legend_below(figure, axes)
-    return figure

@@ -11,15 +11,13 @@ a winner that is judged by the numbers that made it win looks better than it is.
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from notes.data.tasks import Split, load_split
-from notes.figures.canvas import canvas, styled
+from notes.intervals import paired_interval
 from notes.networks.mlp import ClassifierOptions, Mlp, evaluate, log_loss
-from notes.params.studies import Capacity
-from notes.studies.base import Row, Verdict, column, paired_interval
-from notes.studies.experiment import generator_for, sample, train
+from notes.settings import Settings
+from notes.studies.shared.base import Row, Verdict, column
+from notes.studies.shared.experiment import generator_for, sample, train
 
 CLAIM = "More width and depth is not always better: a network that is too large over-fits, one too small under-fits."
 NOTES = "1. Principle of a neural network"
@@ -31,7 +29,7 @@ RULE = (
 )
 
 
-def measure(settings: Capacity, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, generator_seed: int) -> list[Row]:
     """Return a row for each width, depth and repetition: the errors in percent at the end of training."""
     data, held_out = load_split("moons", "train"), load_split("moons", "validation")
     rows: list[Row] = []
@@ -49,7 +47,7 @@ def measure(settings: Capacity, generator_seed: int) -> list[Row]:
     return rows
 
 
-def small_noisy_set(data: Split, settings: Capacity, generator: torch.Generator) -> Split:
+def small_noisy_set(data: Split, settings: Settings, generator: torch.Generator) -> Split:
     """Return a few random rows, each label flipped with the probability `label_noise`."""
     few = sample(data, settings.rows, generator)
     flipped = (torch.rand(len(few.targets), generator=generator) < settings.label_noise).numpy()
@@ -69,16 +67,16 @@ def errors_after_training(
     return {"train_error": train_error, "validation_error": validation_error}
 
 
-def judge(rows: list[Row], settings: Capacity) -> Verdict:
+def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE; the effect is the error of the largest cell beyond the best one's, where it was not chosen."""
-    best, judging = best_cell(rows), _half(rows, 1)
+    best, judging = best_cell(rows), half(rows, 1)
     largest, smallest = max(_cells(rows)), min(_cells(rows))
-    over = paired_interval(_errors(judging, largest), _errors(judging, best))
-    under = paired_interval(_errors(judging, smallest), _errors(judging, best))
+    over = paired_interval(errors_of(judging, largest), errors_of(judging, best))
+    under = paired_interval(errors_of(judging, smallest), errors_of(judging, best))
     found = [name for name, interval in (("over-fitting", over), ("under-fitting", under)) if interval.low > 0]
     text = "holds" if len(found) == 2 else f"holds under {found[0]} alone" if found else "fails"
-    errors = {cell: _errors(judging, cell).mean() for cell in (best, largest, smallest)}
-    trained = _errors(judging, largest, "train_error").mean()
+    errors = {cell: errors_of(judging, cell).mean() for cell in (best, largest, smallest)}
+    trained = errors_of(judging, largest, "train_error").mean()
     return Verdict(
         text,
         "validation error of the largest network beyond the best one's, percentage points",
@@ -90,10 +88,10 @@ def judge(rows: list[Row], settings: Capacity) -> Verdict:
 
 def best_cell(rows: list[Row]) -> tuple[int, int]:
     """Return depth and width of the cell with the lowest mean validation error over the even repetitions."""
-    return min(_cells(rows), key=lambda cell: _errors(_half(rows, 0), cell).mean())
+    return min(_cells(rows), key=lambda cell: errors_of(half(rows, 0), cell).mean())
 
 
-def _half(rows: list[Row], odd: int) -> list[Row]:
+def half(rows: list[Row], odd: int) -> list[Row]:
     return [row for row in rows if row["repetition"] % 2 == odd]
 
 
@@ -101,40 +99,9 @@ def _cells(rows: list[Row]) -> list[tuple[int, int]]:
     return list(dict.fromkeys((row["depth"], row["width"]) for row in rows))
 
 
-def _errors(rows: list[Row], cell: tuple[int, int], name: str = "validation_error") -> np.ndarray:
+def errors_of(rows: list[Row], cell: tuple[int, int], name: str = "validation_error") -> np.ndarray:
     return column(rows, name, depth=cell[0], width=cell[1])
 
 
 def _name(cell: tuple[int, int]) -> str:
     return f"{cell[0]} layer{'s' * (cell[0] > 1)} of {cell[1]} unit{'s' * (cell[1] > 1)}"
-
-
-@styled
-def draw(rows: list[Row], verdict: Verdict) -> Figure:
-    """Show the mean errors of every cell, over the judging repetitions, as two heat maps with one scale of colours."""
-    figure, panels = canvas(verdict.finding, columns=2, width=9.5, height=4.2)
-    depths, widths = (sorted({row[name] for row in rows}) for name in ("depth", "width"))
-    judging, (depth, width) = _half(rows, 1), best_cell(rows)
-    best = depths.index(depth), widths.index(width)
-    grids = [
-        np.array([[_errors(judging, (depth, width), name).mean() for width in widths] for depth in depths])
-        for name in ("train_error", "validation_error")
-    ]
-    low, high = min(grid.min() for grid in grids), max(grid.max() for grid in grids)
-    for axes, grid, title in zip(panels, grids, ("training", "validation"), strict=True):
-        _heat_map(axes, grid, low, high, best)
-        axes.set_xticks(range(len(widths)), [str(width) for width in widths])
-        axes.set_yticks(range(len(depths)), [str(depth) for depth in depths])
-        axes.set(xlabel="units in a hidden layer", ylabel="hidden layers")
-        axes.set_title(f"{title} error (%)  ★ chosen on other repetitions")
-    return figure
-
-
-def _heat_map(axes: Axes, grid: np.ndarray, low: float, high: float, best: tuple[int, ...]) -> None:
-    axes.imshow(grid, cmap="cividis", vmin=low, vmax=high, aspect="auto", origin="lower")
-    axes.grid(visible=False)
-    for (row, place), value in np.ndenumerate(grid):
-        chosen, color = (row, place) == best, "black" if value > (low + high) / 2 else "white"
-        weight = "bold" if chosen else "normal"
-        text = f"{value:.1f}" + " ★" * chosen
-        axes.text(place, row, text, ha="center", va="center", color=color, fontweight=weight)

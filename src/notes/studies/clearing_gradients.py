@@ -17,16 +17,14 @@ from itertools import product
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional
 
-from notes.evaluation import Interval, mean_interval
-from notes.figures.canvas import BLACK, canvas, legend_below, series, styled
+from notes.intervals import Interval, mean_interval
 from notes.networks.mlp import Mlp
-from notes.params.studies import ClearingGradients
+from notes.settings import Settings
 from notes.sources.synthetic import make_linear, make_moons
-from notes.studies.base import Row, Verdict, column, rows_where
+from notes.studies.shared.base import Row, Verdict, column
 
 CLAIM = "Without clearing, gradients accumulate from step to step, so that updates grow and training breaks."
 NOTES = "6. Linear regression in code: why gradients are cleared"
@@ -44,7 +42,7 @@ SHOWN = 1e-6, 1e3  # what explodes or falls to the last bit leaves the picture
 LIMIT = 1e12  # a loss beyond it has exploded; the run ends and keeps its last values
 
 
-def measure(settings: ClearingGradients, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, generator_seed: int) -> list[Row]:
     """Return a row a block of steps of each run: its mean loss and mean length of update."""
     rows: list[Row] = []
     for problem, start in PROBLEMS.items():
@@ -92,7 +90,7 @@ def descend(
         yield loss.item(), length
 
 
-def start_line(settings: ClearingGradients, seed: int) -> tuple[list[Tensor], Callable[[], Tensor]]:
+def start_line(settings: Settings, seed: int) -> tuple[list[Tensor], Callable[[], Tensor]]:
     """Return the parameters of a line and its mean squared error over all rows: full-batch descent."""
     table = make_linear(rows=settings.rows, slope=2.5, intercept=-1.0, noise=0.8, generator=np.random.default_rng(seed))
     x, y = torch.tensor(table["x1"].to_numpy()), torch.tensor(table["y"].to_numpy())
@@ -101,7 +99,7 @@ def start_line(settings: ClearingGradients, seed: int) -> tuple[list[Tensor], Ca
     return [weight, bias], lambda: ((x * weight + bias - y) ** 2).mean()
 
 
-def start_mlp(settings: ClearingGradients, seed: int) -> tuple[list[Tensor], Callable[[], Tensor]]:
+def start_mlp(settings: Settings, seed: int) -> tuple[list[Tensor], Callable[[], Tensor]]:
     """Return the parameters of an MLP and its cross-entropy over a mini-batch of moons, a new one at each call."""
     table = make_moons(rows=settings.rows, noise=0.2, generator=np.random.default_rng(seed))
     inputs = torch.tensor(table[["x1", "x2"]].to_numpy(np.float32))
@@ -119,7 +117,7 @@ def start_mlp(settings: ClearingGradients, seed: int) -> tuple[list[Tensor], Cal
 PROBLEMS = {"line": start_line, "MLP": start_mlp}
 
 
-def judge(rows: list[Row], settings: ClearingGradients) -> Verdict:
+def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE."""
     cases = [
         (problem, rate) for problem in PROBLEMS for rate in settings.learning_rates if _trains(rows, problem, rate)
@@ -146,13 +144,15 @@ def judge(rows: list[Row], settings: ClearingGradients) -> Verdict:
 
 def worse_by(rows: list[Row], problem: str, learning_rate: float) -> Interval:
     """Return the final loss without clearing as a multiple of that with clearing: geometric mean over repetitions."""
-    cleared, not_cleared = (_blocks(rows, problem, learning_rate, one, "loss")[:, LAST:] for one in (True, False))
+    cleared, not_cleared = (
+        means_of_blocks(rows, problem, learning_rate, one, "loss")[:, LAST:] for one in (True, False)
+    )
     return _geometric_mean(not_cleared.mean(axis=1) / cleared.mean(axis=1))
 
 
 def growth(rows: list[Row], problem: str, learning_rate: float) -> Interval:
     """Return the update's length in the second half as a multiple of that in the first, without clearing."""
-    first, second = np.split(_blocks(rows, problem, learning_rate, False, "update_length"), 2, axis=1)
+    first, second = np.split(means_of_blocks(rows, problem, learning_rate, False, "update_length"), 2, axis=1)
     return _geometric_mean(second.mean(axis=1) / first.mean(axis=1))
 
 
@@ -161,39 +161,10 @@ def _geometric_mean(ratios: np.ndarray) -> Interval:
 
 
 def _trains(rows: list[Row], problem: str, learning_rate: float) -> bool:
-    loss, first = (_blocks(rows, problem, learning_rate, True, name) for name in ("loss", "first_loss"))
+    loss, first = (means_of_blocks(rows, problem, learning_rate, True, name) for name in ("loss", "first_loss"))
     return bool((loss[:, LAST:].mean(axis=1) < first[:, 0] / 2).all())
 
 
-def _blocks(rows: list[Row], problem: str, learning_rate: float, cleared: bool, name: str) -> np.ndarray:
+def means_of_blocks(rows: list[Row], problem: str, learning_rate: float, cleared: bool, name: str) -> np.ndarray:
     """Return a column as an array (repetitions, blocks)."""
     return column(rows, name, problem=problem, learning_rate=learning_rate, cleared=cleared).reshape(-1, BLOCKS)
-
-
-@styled
-def draw(rows: list[Row], verdict: Verdict) -> Figure:
-    """Draw loss (above) and length of update (below) over the steps, a column a problem."""
-    figure, panels = canvas(verdict.finding, rows=2, columns=2, width=7.5, height=6.5)
-    steps = sorted({row["last_step"] for row in rows})
-    rates = list(dict.fromkeys(row["learning_rate"] for row in rows))
-    colors = [color for color, _ in series(dict.fromkeys(map(str, rates))).values()]
-    for index, problem in enumerate(PROBLEMS):
-        for axes, name in ((panels[index], "loss"), (panels[index + 2], "update_length")):
-            for learning_rate, color in zip(rates, colors, strict=True):
-                for cleared, style in ((True, "-"), (False, "--")):
-                    runs = _blocks(rows, problem, learning_rate, cleared, name)
-                    label = f"learning rate {learning_rate:g}" if cleared else None
-                    axes.plot(steps, np.median(runs, axis=0), color=color, linestyle=style, label=label)
-            axes.set_yscale("log")
-            low, high = axes.get_ylim()
-            axes.set_ylim(max(low, SHOWN[0]), min(high, SHOWN[1]))
-        exploding = {row["learning_rate"] for row in rows_where(rows, problem=problem, cleared=True, exploded=True)}
-        note = [f"; {rate:g} explodes when cleared, out of sight" for rate in sorted(exploding)]
-        panels[index].set_title("".join([problem, *note]), loc="left")
-        panels[index + 2].set_xlabel("step (lines: median of the runs)")
-    panels[0].plot([], [], color=BLACK, linestyle="-", label="gradients cleared")
-    panels[0].plot([], [], color=BLACK, linestyle="--", label="not cleared")
-    panels[0].set_ylabel("loss")
-    panels[2].set_ylabel("length of the update\n(in units of the weights)")
-    legend_below(figure, panels[0], columns=3)
-    return figure

@@ -14,15 +14,13 @@ import time
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from sklearn.linear_model import LinearRegression
 
 from notes.data.tasks import Split
-from notes.evaluation import mean_interval
-from notes.figures.canvas import BLACK, BLUE, GREY, ORANGE, canvas, styled
+from notes.intervals import mean_interval
 from notes.networks.regression import Powers, ScratchRegression, fit_regression, initial_parameters
-from notes.params.studies import ClosedForm
-from notes.studies.base import Row, Verdict, column
+from notes.settings import Settings
+from notes.studies.shared.base import Row, Verdict, column
 
 CLAIM = "A neuron without activation is linear regression: gradient descent ends at the closed-form solution."
 NOTES = "6. Linear regression in code; 5. Regression: an optimisation problem, iterated"
@@ -34,7 +32,7 @@ RULE = (
 )
 
 
-def measure(settings: ClosedForm, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, generator_seed: int) -> list[Row]:
     """Return a row a data set: the iterations of descent, and both distances from the normal equations."""
     rows: list[Row] = []
     for condition in settings.condition_numbers:
@@ -85,7 +83,7 @@ def normal_equations(features: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return solution
 
 
-def descend(data: Split, settings: ClosedForm, seed: int) -> tuple[np.ndarray, dict[str, float]]:
+def descend(data: Split, settings: Settings, seed: int) -> tuple[np.ndarray, dict[str, float]]:
     """Return the coefficients that descent from random weights ends at, and the record of its last iteration."""
     powers = Powers(data.inputs.shape[1], 1)  # not fitted: the features stay as they are
     weight, bias = initial_parameters("randn", powers, torch.Generator().manual_seed(seed))
@@ -101,7 +99,7 @@ def distance(found: np.ndarray, exact: np.ndarray) -> float:
     return float(np.abs(found - exact).max() / np.abs(exact).max())
 
 
-def judge(rows: list[Row], settings: ClosedForm) -> Verdict:
+def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE."""
     kept: list[float] = []
     for condition in sorted(settings.condition_numbers):
@@ -123,31 +121,3 @@ def judge(rows: list[Row], settings: ClosedForm) -> Verdict:
 
 
 DISTANCES = "descent_distance", "scikit_learn_distance"
-
-
-@styled
-def draw(rows: list[Row], verdict: Verdict) -> Figure:
-    """Draw the iterations of descent (left) and the distances from the normal equations (right) over κ."""
-    figure, (steps, distances) = canvas(verdict.finding, columns=2, width=7.5, height=4.2)
-    conditions = column(rows, "condition_number")
-    iterations = column(rows, "iterations")
-    steps.scatter(conditions, iterations, s=18, color=BLUE, alpha=0.6, linewidths=0, zorder=3)
-    grid = np.array([conditions.min(), conditions.max()])
-    # Through the hardest data, where the flattest direction alone decides.
-    slope = np.median(iterations[conditions == conditions.max()]) / conditions.max()
-    steps.plot(grid, slope * grid, color=BLACK, linestyle="--", linewidth=1.2, label="in proportion to κ")
-    steps.legend(loc="upper left")
-    steps.set(ylabel="iterations of descent")
-    smallest = np.finfo(np.float64).eps
-    for name, label, color, marker in (
-        ("descent_distance", "gradient descent", BLUE, "o"),
-        ("scikit_learn_distance", "scikit-learn", ORANGE, "s"),
-    ):
-        values = np.maximum(column(rows, name), smallest / 10)
-        distances.scatter(conditions, values, s=18, color=color, marker=marker, alpha=0.6, linewidths=0, label=label)
-    distances.axhline(smallest, color=GREY, linestyle=":", linewidth=1.2, label="rounding of one number")
-    distances.set(ylabel="distance from the normal equations\n(share of the largest coefficient)")
-    distances.legend(loc="center right")
-    for axes in (steps, distances):
-        axes.set(xscale="log", yscale="log", xlabel="condition number κ of XᵀX")
-    return figure

@@ -12,17 +12,14 @@ import copy
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from torch import nn
 
 from notes.data.tasks import Split, load_split
-from notes.evaluation import mean_interval
-from notes.figures.canvas import MARKERS, SERIES, canvas, legend_below, styled
+from notes.intervals import paired_interval
 from notes.networks.mlp import ClassifierOptions, Mlp, log_loss
-from notes.params.studies import DeadRelu
-from notes.studies.base import Row, Verdict, column, paired_interval, rows_where
-from notes.studies.experiment import generator_for, train
+from notes.settings import Settings
+from notes.studies.shared.base import Row, Verdict, column, rows_where
+from notes.studies.shared.experiment import generator_for, train
 
 CLAIM = "ReLU units can stop learning; those of leaky ReLU can not."
 NOTES = "2. Activation functions"
@@ -34,7 +31,7 @@ RULE = (
 )
 
 
-def measure(settings: DeadRelu, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, generator_seed: int) -> list[Row]:
     """Return a row for each network, learning rate, repetition and epoch (0: before training): the dead share."""
     data, held_out = load_split("moons", "train"), load_split("moons", "validation")
     return [
@@ -56,7 +53,7 @@ def measure(settings: DeadRelu, generator_seed: int) -> list[Row]:
 
 
 def shares_over_training(
-    settings: DeadRelu, activation: str, rate: float, data: Split, held_out: Split, generator: torch.Generator
+    settings: Settings, activation: str, rate: float, data: Split, held_out: Split, generator: torch.Generator
 ) -> list[float]:
     """Train once and return the share of dead units before training and after each epoch, as far as the loss goes."""
     network = Mlp(data.inputs.shape[1], settings.hidden_sizes, 1, activation=activation).initialise(generator)
@@ -83,7 +80,7 @@ def dead_share(network: Mlp, data: Split) -> float:
     return torch.cat(dead).double().mean().item()
 
 
-def judge(rows: list[Row], settings: DeadRelu) -> Verdict:
+def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE; the effect is the share of ReLU units that the largest learning rate kills."""
     killed = {rate: paired_interval(*_last_and_first(rows, "mortal", rate)) for rate in settings.learning_rates}
     deadly = [rate for rate, interval in killed.items() if interval.low > 0]
@@ -111,24 +108,3 @@ def _last_and_first(rows: list[Row], network: str, rate: float) -> tuple[np.ndar
     # Of a run that diverged the last epoch is the last with a finite loss.
     last = {row["repetition"]: row["dead"] for row in runs}
     return np.array(list(last.values())), column(runs, "dead", epoch=0)
-
-
-@styled
-def draw(rows: list[Row], verdict: Verdict) -> Figure:
-    """Show the mean share of dead units over training, a panel an activation, a line a learning rate."""
-    figure, panels = canvas(verdict.finding, columns=2, width=9, height=4.4, share=True)
-    rates = sorted({row["learning_rate"] for row in rows})
-    names = {row["network"]: row["activation"] for row in rows}
-    for axes, (network, name) in zip(panels, names.items(), strict=True):
-        for rate, color, marker in zip(rates, SERIES, MARKERS, strict=False):
-            runs = rows_where(rows, network=network, learning_rate=rate)
-            epochs = sorted({row["epoch"] for row in runs})
-            found = [mean_interval(100 * column(runs, "dead", epoch=epoch)) for epoch in epochs]
-            label = f"learning rate {rate:g}"
-            axes.plot(epochs, [f.value for f in found], color=color, marker=marker, markevery=5, label=label)
-            axes.fill_between(epochs, [f.low for f in found], [f.high for f in found], color=color, alpha=0.2)
-        axes.set(title=name, xlabel="epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    panels[0].set_ylabel("hidden units without gradient (%)")
-    legend_below(figure, panels[0])
-    return figure

@@ -17,16 +17,14 @@ import time
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from notes.data.tasks import Split
-from notes.evaluation import mean_interval
-from notes.figures.canvas import BLUE, VERMILION, canvas, legend_below, styled
+from notes.intervals import mean_interval
 from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
-from notes.params.studies import InferenceMode
+from notes.settings import Settings
 from notes.sources.synthetic import make_moons
-from notes.studies.base import Row, Verdict, column
+from notes.studies.shared.base import Row, Verdict, column
 
 CLAIM = "Inference needs both: eval(), or the predictions change, and no_grad(), or memory is wasted."
 NOTES = "8. Multi-class in code: evaluation with model.eval() and torch.no_grad()"
@@ -45,7 +43,7 @@ KINDS = {
 }
 
 
-def measure(settings: InferenceMode, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, generator_seed: int) -> list[Row]:
     """Return a row a network and pair of switches: how its predictions change, and what a pass keeps."""
     rows: list[Row] = []
     for kind in settings.networks:
@@ -64,7 +62,7 @@ def measure(settings: InferenceMode, generator_seed: int) -> list[Row]:
     return rows
 
 
-def train(settings: InferenceMode, kind: str, seed: int) -> tuple[Mlp, Split]:
+def train(settings: Settings, kind: str, seed: int) -> tuple[Mlp, Split]:
     """Return a network trained on moons, and the validation rows."""
     random = np.random.default_rng(seed)
     data, held_out = (_moons(settings.rows, random) for _ in range(2))
@@ -122,7 +120,7 @@ def _moons(rows: int, random: np.random.Generator) -> Split:
     return Split(table[["x1", "x2"]].to_numpy(np.float32, copy=True), table["y"].to_numpy(copy=True))
 
 
-def judge(rows: list[Row], settings: InferenceMode) -> Verdict:
+def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE."""
     change = {
         kind: mean_interval(column(rows, "probability_change", network=kind, eval=False, gradients=False))
@@ -148,35 +146,3 @@ def judge(rows: list[Row], settings: InferenceMode) -> Verdict:
     )
     effect = f"mean change of a row's probability between two passes without eval(), {largest}"
     return Verdict(text, effect, *change[largest], finding)
-
-
-@styled
-def draw(rows: list[Row], verdict: Verdict) -> Figure:
-    """Draw the change of the probabilities (left) and the bytes kept (right) of each kind under each switch."""
-    figure, (changes, kept) = canvas(verdict.finding, columns=2, width=8, height=4.6)
-    kinds = list(dict.fromkeys(row["network"] for row in rows))
-    for index, kind in enumerate(kinds):
-        for switch, color, marker, label in ((False, VERMILION, "o", "without it"), (True, BLUE, "s", "with it")):
-            named = label if index == 0 else None
-            for axes, values in (
-                (changes, column(rows, "probability_change", network=kind, eval=switch, gradients=False)),
-                (
-                    kept,
-                    column(rows, "bytes_kept", network=kind, eval=True, gradients=not switch)
-                    / column(rows, "rows", network=kind, eval=True, gradients=not switch),
-                ),
-            ):
-                offsets = np.linspace(-0.25, 0.25, len(values))
-                axes.scatter(index + offsets, values, s=18, color=color, marker=marker, label=named, zorder=3)
-    changes.set_title("eval()", loc="left")
-    changes.set_ylabel("change of a row's probability\nbetween two passes (mean over rows)")
-    kept.set_title("no_grad()", loc="left")
-    kept.set_ylabel("bytes kept for the backward pass\n(a row)")
-    for axes in (changes, kept):
-        axes.set_xticks(
-            range(len(kinds)), [kind.replace(" ", "\n", 1) if "+" not in kind else "both" for kind in kinds]
-        )
-        axes.set_ylim(bottom=min(0.0, -0.04 * axes.get_ylim()[1]))
-        axes.grid(visible=False, axis="x")
-    legend_below(figure, changes)
-    return figure

@@ -13,17 +13,15 @@ import math
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import nn
 
 from notes.data.tasks import Split
-from notes.evaluation import mean_interval
-from notes.figures.canvas import BLUE, GREY, VERMILION, canvas, legend_below, styled
+from notes.intervals import mean_interval
 from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
 from notes.networks.regression import Powers, ScratchRegression, fit_regression
-from notes.params.studies import Initialisation
+from notes.settings import Settings
 from notes.sources.synthetic import make_moons, make_multivariate
-from notes.studies.base import Row, Verdict, column, rows_where
+from notes.studies.shared.base import Row, Verdict, column, rows_where
 
 CLAIM = "Constants, random numbers or pretrained weights: which start is good depends on the problem."
 NOTES = "6. Linear regression in code: initialisation"
@@ -38,7 +36,7 @@ PROBLEMS = ("linear regression", "network")
 DEPENDS = 2.0
 
 
-def measure(settings: Initialisation, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, generator_seed: int) -> list[Row]:
     """Return a row a run: the updates to the target, and how many hidden units differ at the end."""
     rows: list[Row] = []
     for repetition in range(settings.repetitions):
@@ -58,7 +56,7 @@ def measure(settings: Initialisation, generator_seed: int) -> list[Row]:
     return rows
 
 
-def run_linear(settings: Initialisation, start: str, seed: int) -> tuple[int, bool, int]:
+def run_linear(settings: Settings, start: str, seed: int) -> tuple[int, bool, int]:
     """Descend until no gradient is larger than the target; return updates, whether it got there, and no hidden unit."""
     generator = torch.Generator().manual_seed(seed)
     random = np.random.default_rng(seed)
@@ -84,7 +82,7 @@ def run_linear(settings: Initialisation, start: str, seed: int) -> tuple[int, bo
     return int(last["epoch"]), last["train/largest_gradient"] <= settings.gradient_target, 0
 
 
-def run_network(settings: Initialisation, start: str, seed: int) -> tuple[int, bool, int]:
+def run_network(settings: Settings, start: str, seed: int) -> tuple[int, bool, int]:
     """Train an MLP on moons to the target; return updates, whether it got there, and its distinct hidden units."""
     random = np.random.default_rng(seed)
     data, held_out = (_moons(settings.rows, random) for _ in range(2))
@@ -101,7 +99,7 @@ def run_network(settings: Initialisation, start: str, seed: int) -> tuple[int, b
     return updates, reached, len(torch.unique(torch.as_tensor(first).detach(), dim=0))
 
 
-def train(settings: Initialisation, network: Mlp, data: Split, held_out: Split, seed: int) -> tuple[int, bool]:
+def train(settings: Settings, network: Mlp, data: Split, held_out: Split, seed: int) -> tuple[int, bool]:
     """Train until the validation loss is at the target; return the updates, and whether it got there."""
     options = ClassifierOptions(
         epochs=settings.epochs, batch_size=settings.batch_size, learning_rate=settings.mlp_learning_rate
@@ -114,8 +112,9 @@ def train(settings: Initialisation, network: Mlp, data: Split, held_out: Split, 
     return updates, False
 
 
-def _constant(settings: Initialisation, start: str) -> float:
-    return {"zeros": 0.0, "constant": settings.constant}[start]
+def _constant(settings: Settings, start: str) -> float:
+    constants: dict[str, float] = {"zeros": 0.0, "constant": settings.constant}
+    return constants[start]
 
 
 def _moons(rows: int, random: np.random.Generator, turn: float = 0.0) -> Split:
@@ -125,11 +124,11 @@ def _moons(rows: int, random: np.random.Generator, turn: float = 0.0) -> Split:
     return Split((table[["x1", "x2"]].to_numpy() @ rotation).astype(np.float32), table["y"].to_numpy(copy=True))
 
 
-def judge(rows: list[Row], settings: Initialisation) -> Verdict:
+def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE."""
     cost = {
-        problem: np.mean([_log_updates(rows, problem, start) for start in STARTS[:2]], axis=0)
-        - _log_updates(rows, problem, "random")
+        problem: np.mean([log_updates(rows, problem, start) for start in STARTS[:2]], axis=0)
+        - log_updates(rows, problem, "random")
         for problem in PROBLEMS
     }
     interval = mean_interval(cost["network"] - cost["linear regression"])
@@ -147,33 +146,5 @@ def judge(rows: list[Row], settings: Initialisation) -> Verdict:
     return Verdict("holds" if depends else "fails", effect, value, low, high, finding)
 
 
-def _log_updates(rows: list[Row], problem: str, start: str) -> np.ndarray:
+def log_updates(rows: list[Row], problem: str, start: str) -> np.ndarray:
     return np.log(column(rows, "updates", problem=problem, start=start))
-
-
-@styled
-def draw(rows: list[Row], verdict: Verdict) -> Figure:
-    """Draw the updates of every run, a panel a problem; runs that never reached the target have a mark of their own."""
-    figure, panels = canvas(verdict.finding, columns=2, width=7.5, height=4.2, share=True)
-    for axes, problem in zip(panels, PROBLEMS, strict=True):
-        for index, start in enumerate(STARTS):
-            runs = rows_where(rows, problem=problem, start=start)
-            offsets = np.linspace(-0.22, 0.22, len(runs))
-            for reached, marker, color, label in (
-                (True, "o", BLUE, "reached the target"),
-                (False, "x", VERMILION, "had not reached it when training ended"),
-            ):
-                chosen = [position for position, row in enumerate(runs) if row["reached"] == reached]
-                axes.scatter(
-                    index + offsets[chosen], [runs[position]["updates"] for position in chosen],
-                    marker=marker, s=22, color=color, label=label if index == 0 else None, zorder=3,
-                )  # fmt: skip
-            axes.hlines(np.exp(_log_updates(rows, problem, start).mean()), index - 0.32, index + 0.32, color=GREY)
-        axes.set_xticks(range(len(STARTS)), STARTS)
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.grid(visible=False, axis="x")
-        axes.set_title(problem, loc="left")
-    panels[0].set_ylabel("updates to the target\n(line: geometric mean)")
-    legend_below(figure, panels[0])
-    return figure

@@ -15,16 +15,14 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional
 
 from notes.data.tasks import Split, load_split
-from notes.evaluation import Interval
-from notes.figures.canvas import canvas, legend_below, series, styled
+from notes.intervals import Interval, paired_interval
 from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
-from notes.params.studies import LossChoice
-from notes.studies.base import Row, Verdict, column, paired_interval, rows_where
+from notes.settings import Settings
+from notes.studies.shared.base import Row, Verdict, column, rows_where
 
 CLAIM = "Mean squared error does not suit classification: a network learns slower with it than with cross-entropy."
 NOTES = "7. Classification: mean squared error suits regression, not classification"
@@ -57,7 +55,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 MARGINS = np.linspace(-10, 10, 41)
 
 
-def measure(settings: LossChoice, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, generator_seed: int) -> list[Row]:
     """Return a row a run, with its epochs to the target, and a row a margin, with the gradient there.
 
     Reads MNIST's training and validation split.
@@ -98,7 +96,7 @@ def gradient_at(loss: Callable[[Tensor, Tensor], Tensor], margin: float) -> floa
 
 
 def epochs_to_target(
-    settings: LossChoice, loss: str, learning_rate: float, part: Split, held_out: Split, seed: int
+    settings: Settings, loss: str, learning_rate: float, part: Split, held_out: Split, seed: int
 ) -> tuple[int, bool]:
     """Train until the validation accuracy is at the target; return the epochs, and whether it got there."""
     generator = torch.Generator().manual_seed(seed)
@@ -110,7 +108,7 @@ def epochs_to_target(
     return settings.epochs, False
 
 
-def judge(rows: list[Row], settings: LossChoice) -> Verdict:
+def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE."""
     factors = {rival: slower_by(rows, rival) for rival in settings.rivals}
     slower = [rival for rival, factor in factors.items() if factor.low > 1]
@@ -146,31 +144,3 @@ def best_epochs(rows: list[Row], loss: str) -> tuple[float, np.ndarray]:
     epochs = {rate: column(runs, "epochs", learning_rate=rate) for rate in rates}
     best = min(epochs, key=lambda rate: float(np.log(epochs[rate]).mean()))
     return best, epochs[best]
-
-
-@styled
-def draw(rows: list[Row], verdict: Verdict) -> Figure:
-    """Draw the gradient over the margin (left) and the epochs to the target over the learning rate (right)."""
-    figure, (gradients, training) = canvas(verdict.finding, columns=2, width=8, height=4.8)
-    for index, (name, (color, marker)) in enumerate(series(dict.fromkeys(row["loss"] for row in rows)).items()):
-        curve = rows_where(rows, kind="gradient", loss=name)
-        gradients.plot(
-            column(curve, "margin"), column(curve, "gradient"), color=color, marker=marker, markersize=3.5, label=name
-        )
-        runs = rows_where(rows, kind="training", loss=name)
-        rates = sorted({row["learning_rate"] for row in runs})
-        repetitions = len({row["repetition"] for row in runs})
-        epochs = [np.exp(np.log(column(runs, "epochs", learning_rate=rate)).mean()) for rate in rates]
-        # Side by side, loss by loss and run by run: whole epochs would hide each other.
-        side = 1 + 0.2 * (index - 1)
-        training.plot(np.array(rates) * side, epochs, color=color, linewidth=1, alpha=0.6)
-        for reached, face in ((True, color), (False, "none")):
-            chosen = rows_where(runs, reached=reached)
-            x = column(chosen, "learning_rate") * (side + 0.015 * (column(chosen, "repetition") - repetitions / 2))
-            training.scatter(x, column(chosen, "epochs"), s=16, marker=marker, facecolors=face, edgecolors=color)
-    gradients.set(yscale="log", ylim=(1e-5, 100), ylabel="length of the gradient at the logits")
-    gradients.set_xlabel("logit of the right class minus that of the wrong one\n(left: a sure mistake)")
-    training.set(xscale="log", ylabel="epochs to the accuracy target")
-    training.set_xlabel("learning rate of Adam\n(line: mean; hollow: target not reached)")
-    legend_below(figure, gradients)
-    return figure

@@ -14,19 +14,16 @@ import time
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 
 from notes.data.tasks import Split, load_split
-from notes.evaluation import mean_interval
-from notes.figures.canvas import BLUE, GREY, VERMILION, canvas, legend_below, styled
+from notes.intervals import mean_interval
 from notes.networks.mlp import ClassifierOptions, Mlp
-from notes.params.studies import MiniBatches
-from notes.studies.base import Row, Verdict, column
-from notes.studies.experiment import generator_for, sample, train
+from notes.settings import Settings
+from notes.studies.shared.base import Row, Verdict, column
+from notes.studies.shared.experiment import generator_for, sample, train
 
 CLAIM = "Mini-batches use less memory than the whole set at once, and train faster."
 NOTES = "4. Multi-layer perceptron in code; 8. Multi-class in code"
@@ -39,7 +36,7 @@ RULE = (
 )
 
 
-def measure(settings: MiniBatches, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, generator_seed: int) -> list[Row]:
     """Return a row for each batch size, learning rate and repetition: bytes held, and the work to the target."""
     digits, held_out = load_split("mnist", "train"), load_split("mnist", "validation")
     rows: list[Row] = []
@@ -56,7 +53,7 @@ def measure(settings: MiniBatches, generator_seed: int) -> list[Row]:
 
 
 def samples_to_target(
-    settings: MiniBatches, batch_size: int, rate: float, data: Split, held_out: Split, generator: torch.Generator
+    settings: Settings, batch_size: int, rate: float, data: Split, held_out: Split, generator: torch.Generator
 ) -> Row:
     """Train until the validation accuracy is at the target and count what that took."""
     network = Mlp(data.inputs.shape[1], settings.hidden_sizes, 10).initialise(generator)
@@ -99,7 +96,7 @@ def at_best_rate(rows: list[Row], batch_size: int, name: str) -> np.ndarray:
     return column(rows, name, batch_size=batch_size, learning_rate=best)
 
 
-def judge(rows: list[Row], settings: MiniBatches) -> Verdict:
+def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE; the effect is the factor in samples, geometric mean over the mini-batches, memory in the finding."""
     *mini, full = sorted({row["batch_size"] for row in rows})
     gains = {size: np.log(at_best_rate(rows, full, "samples") / at_best_rate(rows, size, "samples")) for size in mini}
@@ -119,29 +116,3 @@ def judge(rows: list[Row], settings: MiniBatches) -> Verdict:
         f"{epochs[middle]:.1f} epochs; all {full:,} at once hold {memory[full] / 1e6:.1f} MB and need "
         f"{epochs[full]:.1f}",
     )
-
-
-@styled
-def draw(rows: list[Row], verdict: Verdict) -> Figure:
-    """Show bytes held, epochs and updates to the target against batch size, at each size's best learning rate."""
-    figure, panels = canvas(verdict.finding, columns=3, width=11, height=4.2)
-    sizes = sorted({row["batch_size"] for row in rows})
-    texts = {
-        "bytes_held": "held for the backward pass (MB)",
-        "epochs": "epochs to the target: all samples once each",
-        "updates": "updates of the weights to the target",
-    }
-    for axes, (name, text) in zip(panels, texts.items(), strict=True):
-        values = [at_best_rate(rows, size, name) / (1e6 if name == "bytes_held" else 1) for size in sizes]
-        for size, found in zip(sizes, values, strict=True):
-            label = "a repetition" if size == sizes[0] else None
-            axes.plot([size] * len(found), found, ".", color=GREY, alpha=0.5, label=label)
-        axes.plot(sizes, [found.mean() for found in values], color=BLUE, marker="o", label="mean")
-        axes.plot(sizes[-1], values[-1].mean(), "s", color=VERMILION, markersize=8, label="full batch")
-        axes.set(title=text, xlabel="batch size (samples)", xscale="log", yscale="log")
-        axes.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=45)
-        axes.minorticks_off()
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter("{x:g}")
-    legend_below(figure, panels[0])
-    return figure

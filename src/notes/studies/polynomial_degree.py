@@ -13,15 +13,12 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from notes.evaluation import Interval, least_squares
-from notes.figures.canvas import BLACK, BLUE, GREY, ORANGE, VERMILION, canvas, styled
+from notes.intervals import Interval, paired_interval
 from notes.networks.regression import Powers
-from notes.params.studies import PolynomialDegree
+from notes.settings import Settings
 from notes.sources.synthetic import make_polynomial
-from notes.studies.base import Row, Verdict, column, paired_interval, rows_where
+from notes.studies.shared.base import Row, Verdict, column, rows_where
 
 CLAIM = (
     "Linear regression on powers fits a curve, and the degree is its capacity: too low under-fits, too high over-fits."
@@ -37,7 +34,7 @@ RULE = (
 RANGE = (-2.0, 2.0)  # of make_polynomial's feature
 
 
-def measure(settings: PolynomialDegree, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, generator_seed: int) -> list[Row]:
     """Return a row a degree and training set with its errors; the curves and points of the first set have rows too."""
     rows: list[Row] = []
     for repetition in range(settings.repetitions):
@@ -72,7 +69,8 @@ def measure(settings: PolynomialDegree, generator_seed: int) -> list[Row]:
 def fit_polynomial(x: np.ndarray, y: np.ndarray, degree: int) -> Callable[[np.ndarray], np.ndarray]:
     """Return the polynomial of least squared error through x, y (n,): linear regression on standardised powers."""
     powers = Powers(1, degree).fit(torch.from_numpy(x[:, None]))
-    intercept, *weights = least_squares(powers(torch.from_numpy(x[:, None])).numpy(), y)
+    features = powers(torch.from_numpy(x[:, None])).numpy()
+    intercept, *weights = np.linalg.lstsq(np.column_stack([np.ones(len(y)), features]), y, rcond=None)[0]
     return lambda new: intercept + powers(torch.from_numpy(new[:, None])).numpy() @ np.array(weights)
 
 
@@ -88,7 +86,7 @@ def _points(kind: str, x: np.ndarray, y: np.ndarray, degree: int) -> list[Row]:
     ]
 
 
-def judge(rows: list[Row], settings: PolynomialDegree) -> Verdict:
+def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE."""
     half = settings.repetitions // 2
     best = best_degree(rows, half)
@@ -119,36 +117,3 @@ def cost(rows: list[Row], degree: int, best: int, half: int) -> Interval:
 
 def _times(interval: Interval) -> str:
     return f"{interval.value:.3g} times [{interval.low:.3g}, {interval.high:.3g}]"
-
-
-@styled
-def draw(rows: list[Row], verdict: Verdict) -> Figure:
-    """Draw curves through the first training set (left) and the errors over the degree (right)."""
-    figure, (curves, errors) = canvas(verdict.finding, columns=2, width=8, height=4.6)
-    points = rows_where(rows, kind="train row")
-    y = column(points, "y")
-    curves.scatter(column(points, "x"), y, s=20, color=GREY, linewidths=0, label="training rows", zorder=3)
-    measured = rows_where(rows, kind="error")
-    degrees = sorted({row["degree"] for row in measured})
-    best = best_degree(rows, len({row["repetition"] for row in measured}) // 2)
-    for degree, color, style in zip(
-        dict.fromkeys((1, best, degrees[-1])), (ORANGE, BLUE, VERMILION), ("-.", "-", "--"), strict=False
-    ):
-        line = rows_where(rows, kind="curve", degree=degree)
-        curves.plot(column(line, "x"), column(line, "y"), color=color, linestyle=style, label=f"degree {degree}")
-    margin = 0.3 * np.ptp(y)
-    curves.set(xlabel="feature x", ylabel="target y", ylim=(y.min() - margin, y.max() + margin))
-    curves.legend(loc="upper left", fontsize=9)
-    for name, label, color, marker in (
-        ("train_rmse", "training rows", BLUE, "o"),
-        ("validation_rmse", "new rows (validation)", VERMILION, "s"),
-    ):
-        runs = np.array([column(measured, name, degree=degree) for degree in degrees])
-        middle = np.exp(np.log(runs).mean(axis=1))
-        errors.plot(degrees, middle, color=color, marker=marker, markersize=4, label=label)
-        errors.fill_between(degrees, *np.quantile(runs, (0.1, 0.9), axis=1), color=color, alpha=0.2, linewidth=0)
-    errors.axvline(best, color=BLACK, linestyle=":", label=f"best degree: {best}")
-    errors.set(yscale="log", xlabel="degree (band: middle 80 % of the training sets)", ylabel="RMSE, in units of y")
-    errors.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    errors.legend(loc="upper center", fontsize=9)
-    return figure

@@ -11,17 +11,15 @@ of its own that takes the order from outside.
 from collections.abc import Iterable, Iterator
 
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional
 
 from notes.data.tasks import load_split
-from notes.evaluation import mean_interval
-from notes.figures.canvas import canvas, legend_below, series, styled
+from notes.intervals import paired_interval
 from notes.networks.mlp import Mlp, evaluate
-from notes.params.studies import Shuffling
-from notes.studies.base import Row, Verdict, column, paired_interval, rows_where
-from notes.studies.experiment import generator_for, sample
+from notes.settings import Settings
+from notes.studies.shared.base import Row, Verdict, column
+from notes.studies.shared.experiment import generator_for, sample
 
 CLAIM = "Shuffling the training set removes order effects and makes the network generalise better."
 NOTES = "4. Multi-layer perceptron in code"
@@ -34,7 +32,7 @@ RULE = (
 )
 
 
-def measure(settings: Shuffling, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, generator_seed: int) -> list[Row]:
     """Return a row for each order, repetition and epoch: the validation accuracy in percent, on digits of its own."""
     digits, held_out = load_split("mnist", "train"), load_split("mnist", "validation")
     rows: list[Row] = []
@@ -66,7 +64,7 @@ def orders(order: str, labels: Tensor, epochs: int, generator: torch.Generator) 
 
 
 def descend(
-    network: Mlp, inputs: Tensor, labels: Tensor, epochs: Iterable[Tensor], settings: Shuffling
+    network: Mlp, inputs: Tensor, labels: Tensor, epochs: Iterable[Tensor], settings: Settings
 ) -> Iterator[None]:
     """Train on the rows in the order that each epoch brings; yield after every epoch."""
     optimizer = torch.optim.SGD(network.parameters(), lr=settings.learning_rate)
@@ -80,7 +78,7 @@ def descend(
         yield
 
 
-def judge(rows: list[Row], settings: Shuffling) -> Verdict:
+def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE; the effect is the accuracy that shuffling adds to rows sorted by class."""
     final = {order: column(rows, "accuracy", order=order, epoch=settings.epochs) for order in ORDERS}
     against_sorted = paired_interval(final["every_epoch"], final["sorted"])
@@ -96,25 +94,3 @@ def judge(rows: list[Row], settings: Shuffling) -> Verdict:
         f"{final['every_epoch'].mean():.1f} %; over rows shuffled once that is {against_once.value:+.2f} points "
         f"({against_once.low:+.2f} to {against_once.high:+.2f})",
     )
-
-
-@styled
-def draw(rows: list[Row], verdict: Verdict) -> Figure:
-    """Show the accuracy over the epochs for each order, and every repetition's accuracy at the end."""
-    figure, (curves, ends) = canvas(verdict.finding, columns=2, width=9.5, height=4.4)
-    last = max(row["epoch"] for row in rows)
-    for place, (order, (color, marker)) in enumerate(series(ORDERS).items()):
-        runs = rows_where(rows, order=order)
-        epochs = range(1, last + 1)
-        found = [mean_interval(column(runs, "accuracy", epoch=epoch)) for epoch in epochs]
-        curves.plot(epochs, [f.value for f in found], color=color, marker=marker, label=ORDERS[order])
-        curves.fill_between(epochs, [f.low for f in found], [f.high for f in found], color=color, alpha=0.2)
-        final = column(runs, "accuracy", epoch=last)
-        ends.plot([place] * len(final), final, marker, color=color, alpha=0.5)
-        ends.plot([place - 0.25, place + 0.25], [final.mean()] * 2, color="black", linewidth=2)
-    curves.set(title="mean with 95 % interval", xlabel="epoch", ylabel="validation accuracy (%)")
-    ends.set(title=f"every repetition after epoch {last}, and the mean", xlim=(-0.6, 2.6))
-    ends.set_ylabel("validation accuracy (%)")
-    ends.set_xticks(range(3), ["sorted", "once", "every epoch"])
-    legend_below(figure, curves)
-    return figure

@@ -12,16 +12,14 @@ import math
 from collections.abc import Callable
 
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional
 
-from notes.evaluation import mean_interval
-from notes.figures.canvas import GREY, canvas, legend_below, series, styled
+from notes.intervals import mean_interval
 from notes.networks.mlp import log_loss
-from notes.params.studies import SoftmaxProbabilities
-from notes.studies.base import Row, Verdict, column, rows_where
-from notes.studies.experiment import generator_for
+from notes.settings import Settings
+from notes.studies.shared.base import Row, Verdict, column, rows_where
+from notes.studies.shared.experiment import generator_for
 
 CLAIM = "Softmax gives probabilities, which sum to 1; with two classes cross-entropy is the log loss."
 NOTES = "7. Classification"
@@ -47,7 +45,7 @@ def naive(logits: Tensor) -> Tensor:
 FORMS: dict[str, Callable[[Tensor], Tensor]] = {"log-sum-exp": log_sum_exp, "naive": naive}
 
 
-def measure(settings: SoftmaxProbabilities, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, generator_seed: int) -> list[Row]:
     """Return a row for each form, size of logits and repetition: the worst errors, infinite where there is none."""
     rows: list[Row] = []
     for repetition in range(settings.repetitions):
@@ -81,7 +79,7 @@ def _largest(errors: Tensor) -> float:
     return errors.max().item() if errors.isfinite().all() else math.inf
 
 
-def judge(rows: list[Row], settings: SoftmaxProbabilities) -> Verdict:
+def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE; the effect is the worst relative distance between cross-entropy and log loss, log-sum-exp form."""
     right = [form for form in FORMS if all(_right(row, settings.tolerance) for row in rows_where(rows, form=form))]
     text = "holds" if len(right) == len(FORMS) else f"holds under the {right[0]} form" if right else "fails"
@@ -102,31 +100,3 @@ def judge(rows: list[Row], settings: SoftmaxProbabilities) -> Verdict:
 
 def _right(row: Row, tolerance: float) -> bool:
     return bool(row["in_range"]) and row["sum_error"] <= tolerance and row["loss_error"] <= tolerance
-
-
-@styled
-def draw(rows: list[Row], verdict: Verdict) -> Figure:
-    """Show both errors and the share of losses that are numbers, against the size of the logits."""
-    figure, panels = canvas(verdict.finding, columns=3, width=11, height=4.2)
-    scales = sorted({row["scale"] for row in rows})
-    texts = {
-        "sum_error": "worst |sum of probabilities - 1|",
-        "loss_error": "worst |cross-entropy - log loss|, relative",
-        "finite_losses": "losses that are finite numbers (%)",
-    }
-    for axes, (quantity, text) in zip(panels, texts.items(), strict=True):
-        for form, (color, marker) in series(dict.fromkeys(dict.fromkeys(row["form"] for row in rows))).items():
-            values = [column(rows, quantity, form=form, scale=scale) for scale in scales]
-            if quantity == "finite_losses":
-                axes.plot(scales, [100 * value.mean() for value in values], color=color, marker=marker, label=form)
-                continue
-            # An error that is infinite has no place on the axis: the line ends where the form does.
-            shown = [max(value.max(), 1e-9) if math.isfinite(value.max()) else math.nan for value in values]
-            axes.plot(scales, shown, color=color, marker=marker, label=form)
-        if quantity != "finite_losses":
-            axes.axhline(1e-6, color=GREY, linestyle="--", label="1e-6")
-            axes.set(yscale="log", ylim=(1e-8, 1e-5))
-        axes.set(title=text, xlabel="largest logit, ±", xscale="log")
-        axes.xaxis.set_major_formatter("{x:g}")
-    legend_below(figure, panels[0])
-    return figure

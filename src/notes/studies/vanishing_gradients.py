@@ -14,16 +14,14 @@ import math
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import nn
 from torch.nn import functional
 
-from notes.evaluation import mean_interval
-from notes.figures.canvas import GREY, canvas, legend_below, series, styled
+from notes.intervals import mean_interval
 from notes.networks.mlp import Mlp
-from notes.params.studies import VanishingGradients
-from notes.studies.base import Row, Verdict, column, rows_where
-from notes.studies.experiment import generator_for
+from notes.settings import Settings
+from notes.studies.shared.base import Row, Verdict, column, rows_where
+from notes.studies.shared.experiment import generator_for
 
 CLAIM = "The gradients of sigmoid and tanh vanish with depth; those of ReLU do not."
 NOTES = "2. Activation functions"
@@ -37,7 +35,7 @@ RULE = (
 )
 
 
-def measure(settings: VanishingGradients, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, generator_seed: int) -> list[Row]:
     """Return a row for each activation, start, depth, repetition and hidden layer: the gradient norm of its weights."""
     rows: list[Row] = []
     for activation in dict.fromkeys([*settings.saturating, settings.rectifier]):
@@ -53,7 +51,7 @@ def measure(settings: VanishingGradients, generator_seed: int) -> list[Row]:
 
 
 def gradient_norms(
-    settings: VanishingGradients, activation: str, start: str, depth: int, generator: torch.Generator
+    settings: Settings, activation: str, start: str, depth: int, generator: torch.Generator
 ) -> list[float]:
     """Return the gradient norm of each hidden layer's weights, first layer first, at the start of training."""
     inputs = torch.randn(settings.rows, settings.width, generator=generator, dtype=torch.float64)
@@ -77,7 +75,7 @@ def decades(rows: list[Row], activation: str, start: str, depth: int) -> np.ndar
     return np.log10(first) - np.log10(last)
 
 
-def judge(rows: list[Row], settings: VanishingGradients) -> Verdict:
+def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE; the effect is what the saturating activations lose beyond the rectifier, He / Xavier start."""
     deepest, activations = max(settings.depths), [*settings.saturating, settings.rectifier]
     lost = {(a, start): decades(rows, a, start, deepest) for a in activations for start in STARTS}
@@ -98,21 +96,3 @@ def judge(rows: list[Row], settings: VanishingGradients) -> Verdict:
         f"Of the gradient of layer {deepest}, layer 1 gets these shares: {ratios['he_xavier']} after a He / Xavier "
         f"start, but {ratios['standard']} after PyTorch's",
     )
-
-
-@styled
-def draw(rows: list[Row], verdict: Verdict) -> Figure:
-    """Show the share of gradient that arrives at the first layer against depth, a panel a start."""
-    figure, panels = canvas(verdict.finding, columns=2, width=9, height=4.4, share=True)
-    activations = list(dict.fromkeys(row["activation"] for row in rows))
-    depths = sorted({row["depth"] for row in rows})
-    for axes, (start, text) in zip(panels, STARTS.items(), strict=True):
-        for activation, (color, marker) in series(dict.fromkeys(activations)).items():
-            found = [mean_interval(decades(rows, activation, start, depth)) for depth in depths]
-            axes.plot(depths, [10**f.value for f in found], color=color, marker=marker, label=activation)
-            axes.fill_between(depths, [10**f.low for f in found], [10**f.high for f in found], color=color, alpha=0.25)
-        axes.axhline(10**VANISHED, color=GREY, linestyle="--", label="a hundredth: vanished below")
-        axes.set(title=text, xlabel="hidden layers", yscale="log", xticks=depths)
-    panels[0].set_ylabel("gradient norm, first ÷ last hidden layer")
-    legend_below(figure, panels[0])
-    return figure

@@ -10,17 +10,14 @@ A third network takes the two causes apart: tanh(x) + 1 has tanh's slope and no 
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 from torch import Tensor, nn
 
 from notes.data.tasks import Split, load_split
-from notes.evaluation import mean_interval
-from notes.figures.canvas import GREY, canvas, legend_below, series, styled
+from notes.intervals import paired_interval
 from notes.networks.mlp import ClassifierOptions, Mlp
-from notes.params.studies import ZeroCentred
-from notes.studies.base import Row, Verdict, column, paired_interval
-from notes.studies.experiment import generator_for, train
+from notes.settings import Settings
+from notes.studies.shared.base import Row, Verdict, column
+from notes.studies.shared.experiment import generator_for, train
 
 CLAIM = "Tanh, whose outputs are centred on zero, converges faster than sigmoid."
 NOTES = "2. Activation functions"
@@ -43,7 +40,7 @@ class Shifted(nn.Module):
         return outputs
 
 
-def measure(settings: ZeroCentred, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, generator_seed: int) -> list[Row]:
     """Return a row for each network, learning rate and repetition: the epochs to the target, and if it was reached."""
     data, held_out = load_split("moons", "train"), load_split("moons", "validation")
     networks = {
@@ -61,7 +58,7 @@ def measure(settings: ZeroCentred, generator_seed: int) -> list[Row]:
 
 
 def epochs_to_target(
-    settings: ZeroCentred, name: str, rate: float, data: Split, held_out: Split, generator: torch.Generator
+    settings: Settings, name: str, rate: float, data: Split, held_out: Split, generator: torch.Generator
 ) -> Row:
     """Train until the validation loss is at the target; the same generator gives each network the same start."""
     activation = settings.uncentred if name == "uncentred" else settings.centred
@@ -76,7 +73,7 @@ def epochs_to_target(
     return {"epochs": settings.max_epochs, "reached": 0}
 
 
-def judge(rows: list[Row], settings: ZeroCentred) -> Verdict:
+def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE; the effect is the mean over the learning rates of the epochs saved."""
     epochs = {
         network: np.array([column(rows, "epochs", network=network, learning_rate=r) for r in settings.learning_rates])
@@ -100,29 +97,3 @@ def judge(rows: list[Row], settings: ZeroCentred) -> Verdict:
         f"To a validation loss of {settings.target_loss:g} {settings.centred} needs {means['centred']} epochs, "
         f"{settings.uncentred} {means['uncentred']}; {settings.centred} moved off centre, as steep, {means['shifted']}",
     )
-
-
-@styled
-def draw(rows: list[Row], verdict: Verdict) -> Figure:
-    """Show every run's epochs and their mean with its interval, against the learning rate."""
-    figure, (axes,) = canvas(verdict.finding, width=7.5, height=4.6)
-    rates = sorted({row["learning_rate"] for row in rows})
-    names = {row["network"]: row["activation"] for row in rows}
-    for place, (network, (color, marker)) in enumerate(series(names).items()):
-        for number, rate in enumerate(rates):
-            epochs, x = column(rows, "epochs", network=network, learning_rate=rate), number + 0.22 * (place - 1)
-            mean, low, high = mean_interval(epochs)
-            axes.plot([x - 0.05] * len(epochs), epochs, ".", color=color, alpha=0.45)
-            label = names[network] if number == 0 else None
-            axes.errorbar(
-                [x + 0.03], [mean], [[mean - low], [high - mean]], fmt=marker, color=color, capsize=4, label=label
-            )
-    if any(not row["reached"] for row in rows):
-        last = max(row["epochs"] for row in rows)
-        axes.axhline(last, color=GREY, linestyle="--", label="target not reached")
-    axes.set(xlabel="learning rate", ylabel="epochs to the target loss", yscale="log")
-    axes.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates])
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:g}")
-    legend_below(figure, axes)
-    return figure

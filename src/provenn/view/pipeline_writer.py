@@ -9,7 +9,7 @@ from provenn.files import UserError
 from provenn.lock import Entry, read_lock, read_stages, with_results
 from provenn.view.contents import metrics
 from provenn.view.records import Follower, keep_record, now, process_is_dead, read_record
-from provenn.view.run import NOTE, PROCESS
+from provenn.view.run import NOTE, PROCESS, clean_name
 from provenn.view.store import connect, default_experiment, experiment_id
 from provenn.view.sync import synchronise
 from provenn.view.writer import TICK_SECONDS, StageRun, Writer, append, killed, origin
@@ -142,7 +142,7 @@ class PipelineWriter(Writer):
         if self.parent is None:
             return
         for name, value in (ending["values"] | _headlines(self.root)).items():
-            self.client.log_metric(self.parent, name, value)
+            self.client.log_metric(self.parent, clean_name(name), value)
         tags = {NOTE: ending["note"]} | ({"failure": ending["reason"]} if ending["reason"] else {})
         for name, value in tags.items():
             self.client.set_tag(self.parent, name, value)

@@ -107,14 +107,14 @@ def log_scores(client: "MlflowClient", run: Any, values: Mapping[str, float], *,
     new = {
         name: value
         for name, value in values.items()
-        if there.get(_name(name)) != value and (replace or _name(name) not in there)
+        if there.get(clean_name(name)) != value and (replace or clean_name(name) not in there)
     }
     if not new:
         return False
     outputs = run.outputs.model_outputs if run.outputs else []
     points = [Point(name, value, 0) for name, value in new.items()]
     _log(client, run.info.run_id, _metrics(points, now(), outputs[0].model_id if outputs else None))
-    there.update({_name(name): value for name, value in new.items()})  # what asks next must see it
+    there.update({clean_name(name): value for name, value in new.items()})  # what asks next must see it
     return True
 
 
@@ -125,7 +125,9 @@ def log_points(client: "MlflowClient", run_id: str, points: Iterable[Point]) -> 
 
 def parameters(entry: Entry) -> dict[str, str]:
     """Return the stage's parameters as MLflow keeps them: text, cut at its limit."""
-    return {_name(name): _text(value)[:PARAM_LENGTH] for name, value in entry.settings().items() if value is not None}
+    return {
+        clean_name(name): _text(value)[:PARAM_LENGTH] for name, value in entry.settings().items() if value is not None
+    }
 
 
 def description(entry: Entry) -> str:
@@ -176,7 +178,7 @@ def _metrics(points: Iterable[Point], at: int | None = None, model_id: str | Non
     from mlflow.entities import Metric
 
     return [
-        Metric(_name(point.name), point.value, point.at or at or now(), point.step, model_id=model_id)
+        Metric(clean_name(point.name), point.value, point.at or at or now(), point.step, model_id=model_id)
         for point in points
     ]
 
@@ -193,7 +195,7 @@ def _log(
 
     numbers = metrics or []
     packed = [Param(name, value) for name, value in (params or {}).items()]
-    marks = [RunTag(_name(name), value[:TAG_LENGTH]) for name, value in (tags or {}).items()]
+    marks = [RunTag(clean_name(name), value[:TAG_LENGTH]) for name, value in (tags or {}).items()]
     while numbers or packed or marks:
         batch = numbers[: METRICS_A_CALL - PARAMS_A_CALL - TAGS_A_CALL]
         client.log_batch(run_id, batch, packed[:PARAMS_A_CALL], marks[:TAGS_A_CALL])
@@ -210,7 +212,7 @@ def _as_values(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _name(name: str) -> str:
+def clean_name(name: str) -> str:
     """Return a name as MLflow takes it: letters, digits, and _ - . space : / only."""
     return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII).strip("/") or "_"
 

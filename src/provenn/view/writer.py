@@ -18,7 +18,7 @@ import psutil
 
 from provenn.contents import Contents
 from provenn.files import UserError
-from provenn.lock import Entry, address, one_line, read_lock, read_running, read_stages
+from provenn.lock import Entry, address, one_line, read_lock, read_running
 from provenn.record import repository_root
 from provenn.repository import commit_tags, find_root, uncommitted_patch
 from provenn.view.meta import meta_of
@@ -105,12 +105,12 @@ class StageWriter(Writer):
         try:
             workspace = find_root(Path(told.folder))
             name = address(told.stage, workspace, _callers_folder(told.process, workspace))
-            entry, digest_outputs = read_running(workspace, name)
-            outputs = [out for stage in read_stages(workspace).values() for out in stage.outs]
+            stages, digest_outputs = read_running(workspace, name)
         except UserError as error:
             self.fail(error)
             return 1
-        append(self.record, origin(workspace, outputs))
+        entry = stages[name]
+        append(self.record, origin(workspace, [out for stage in stages.values() for out in stage.outs]))
         self.attempt(lambda: self._begin(entry))
         while told.ended is None and not process_is_dead(told.process, told.started or now()):
             time.sleep(TICK_SECONDS)

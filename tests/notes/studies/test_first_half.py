@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
-from ruamel.yaml import YAML
 from scipy import special
 from sklearn.datasets import make_blobs, make_moons
 
 from notes.data.tasks import Split
-from notes.files import UserError
+from notes.files import UserError, read_values, write_rows
 from notes.networks.mlp import Mlp
-from notes.params import PARAMS_FILE, check_params, load_params
+from notes.params import check_params, load_params
+from notes.settings import read_yaml
 from notes.studies import (
     capacity,
     dead_relu,
@@ -23,6 +23,7 @@ from notes.studies import (
     softmax_probabilities,
     vanishing_gradients,
 )
+from notes.studies.shared.base import table
 
 SETTINGS = load_params().study
 SHRUNK = {
@@ -72,7 +73,7 @@ def data(monkeypatch):
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_a_study_repeats_itself_states_its_claim_and_draws_its_finding(name):
+def test_a_study_repeats_itself_states_its_claim_and_its_table_is_enough_to_draw_its_finding(name, tmp_path):
     study, settings = STUDIES[name], shrunk(name)
     rows, again = study.measure(settings, 7), study.measure(settings, 7)
     for row in rows + again:
@@ -82,7 +83,9 @@ def test_a_study_repeats_itself_states_its_claim_and_draws_its_finding(name):
     assert rows != study.measure(settings, 8)
     verdict = study.judge(rows, settings)
     assert verdict.low <= verdict.value <= verdict.high
-    figure = study.draw(rows, verdict)
+    write_rows(tmp_path / "table.csv", table(rows))
+    draw = importlib.import_module(f"notes.figures.studies.{name}").draw
+    figure = draw(read_values(tmp_path / "table.csv"), verdict)
     assert isinstance(figure, Figure)
     assert " ".join(figure.get_suptitle().split()) == verdict.finding
     assert study.CLAIM.endswith(".")
@@ -268,7 +271,7 @@ def test_autograd_holds_the_inputs_the_activations_the_probabilities_and_the_lab
     ],
 )
 def test_settings_outside_their_range_are_refused_by_name(study, key, value):
-    params = YAML(typ="safe", pure=True).load(PARAMS_FILE)
+    params = read_yaml("params.yaml")
     params["study"][study][key] = value
     with pytest.raises(UserError, match=f"study.{study}.{key}"):
         check_params(params)

@@ -1,13 +1,11 @@
-"""What every study shares: the verdict, the row of its table, and the intervals that its rule is applied to."""
+"""What every study shares: the verdict, and the rows of its table."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from notes.evaluation import Interval, mean_interval
 
 Row = dict[str, Any]  # of the tidy table; a key that begins with time/ goes to MLflow alone
 
@@ -23,16 +21,27 @@ class Verdict:
     high: float
     finding: str  # one sentence with the numbers: the figure's title
 
-    def metrics(self) -> dict[str, float]:
+    @classmethod
+    def of(cls, texts: Mapping[str, Any]) -> "Verdict":
+        """Return the verdict among the texts of a verdict.json."""
+        return cls(**{field.name: texts[field.name] for field in fields(cls)})
+
+    def metrics(self) -> dict[str, float | str]:
         """Return what metrics.json holds; `holds` is 1 for a claim that holds without a condition."""
         effect = {"effect": self.value, "effect_low": self.low, "effect_high": self.high}
-        return effect | {"holds": int(self.text == "holds")}
+        return {"study.verdict": self.text} | effect | {"holds": int(self.text == "holds")}
 
 
-def paired_interval(first: npt.ArrayLike, second: npt.ArrayLike, confidence: float = 0.95) -> Interval:
-    """Return the mean of first - second, pair by pair (n,), with Student's t interval."""
-    differences = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
-    return mean_interval(differences, confidence)
+def describe(texts: Mapping[str, Any]) -> str:
+    """Return the texts of a verdict.json as a paragraph each of Markdown: claim, verdict, effect and rule."""
+    interval = f"{texts['value']:.4g} (95 % interval {texts['low']:.4g} to {texts['high']:.4g})"
+    return f"""**Claim** (notes, {texts["notes"]}): {texts["claim"]}
+
+**Verdict: {texts["text"]}.** {texts["finding"]}.
+
+- Effect, {texts["effect"]}: {interval}
+- Rule: {texts["rule"]}
+"""
 
 
 def rows_where(rows: Iterable[Row], **equal: Any) -> list[Row]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from notes.data.augmentation import Augmenter
+from notes.networks.augmentation import Augmenter
 
 NONE = {
     "rotation": 0.0,

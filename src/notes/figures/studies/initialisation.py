@@ -1,0 +1,36 @@
+"""The figure of the study initialisation."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from notes.figures.canvas import BLUE, GREY, VERMILION, canvas, legend_below, styled
+from notes.studies.initialisation import PROBLEMS, STARTS, log_updates
+from notes.studies.shared.base import Row, Verdict, rows_where
+
+
+@styled
+def draw(rows: list[Row], verdict: Verdict) -> Figure:
+    """Draw the updates of every run, a panel a problem; runs that never reached the target have a mark of their own."""
+    figure, panels = canvas(verdict.finding, columns=2, width=7.5, height=4.2, share=True)
+    for axes, problem in zip(panels, PROBLEMS, strict=True):
+        for index, start in enumerate(STARTS):
+            runs = rows_where(rows, problem=problem, start=start)
+            offsets = np.linspace(-0.22, 0.22, len(runs))
+            for reached, marker, color, label in (
+                (True, "o", BLUE, "reached the target"),
+                (False, "x", VERMILION, "had not reached it when training ended"),
+            ):
+                chosen = [position for position, row in enumerate(runs) if row["reached"] == reached]
+                axes.scatter(
+                    index + offsets[chosen], [runs[position]["updates"] for position in chosen],
+                    marker=marker, s=22, color=color, label=label if index == 0 else None, zorder=3,
+                )  # fmt: skip
+            axes.hlines(np.exp(log_updates(rows, problem, start).mean()), index - 0.32, index + 0.32, color=GREY)
+        axes.set_xticks(range(len(STARTS)), STARTS)
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.grid(visible=False, axis="x")
+        axes.set_title(problem, loc="left")
+    panels[0].set_ylabel("updates to the target\n(line: geometric mean)")
+    legend_below(figure, panels[0])
+    return figure

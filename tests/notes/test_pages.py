@@ -1,0 +1,87 @@
+"""`python -m notes`: the results as they are in results/, and a README that shows them."""
+
+import json
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from notes.__main__ import app
+from notes.files import UserError, write_json, write_rows
+from notes.pages import comparing, readme
+
+README = "# Notes\n<!-- results: begin --><!-- results: end -->\n<!-- record: begin --><!-- record: end -->\n"
+
+
+def evaluate(root, task, **values):
+    """Write what `evaluate` would, for models with these test values; the first is the champion."""
+    folder, names = root / "results/evaluate" / task, list(values)
+    metrics = {
+        f"{task}_{name}/test/primary{end}": value + shift
+        for name, value in values.items()
+        for end, shift in (("", 0.0), ("_low", -0.01), ("_high", 0.01))
+    }
+    write_json(folder / "models.json", metrics)
+    write_json(folder / "champion.json", {"model": f"{task}_{names[0]}"})
+    pair = {"model": f"{task}_{names[0]}", "counterpart": f"{task}_{names[1]}", "p_value": 0.25}
+    write_rows(folder / "tables/paired_tests.csv", [pair])
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    for task in ("linear", "multivariate", "polynomial"):
+        evaluate(tmp_path, task, scratch=0.9, dummy=2.5)
+    for task in ("moons", "mnist"):
+        evaluate(tmp_path, task, mlp=0.97, forest=0.98)
+    (tmp_path / "README.md").write_text(README)
+    monkeypatch.chdir(tmp_path)
+    readme.update()
+    return tmp_path
+
+
+def test_the_readme_shows_every_model_the_best_of_a_task_first_with_its_counterpart(repository):
+    rows = [line for line in (repository / "README.md").read_text().splitlines() if line.startswith("| m")]
+    assert [row.split(" | ")[1] for row in rows if row.startswith("| mnist")] == ["mnist_forest", "mnist_mlp ★"]
+    assert (
+        "| linear | linear_scratch ★ | rmse | 0.9000 | 0.8900 to 0.9100 | linear_dummy: p = 0.25 |"
+        in (repository / "README.md").read_text()
+    )
+
+
+def test_a_new_result_makes_the_readme_stale_until_it_is_updated(repository):
+    assert readme.check() == "README.md is up to date."
+    evaluate(repository, "moons", mlp=0.96, forest=0.98)
+    with pytest.raises(UserError, match="python -m notes readme"):
+        readme.check()
+    assert readme.update()
+    assert not readme.update()
+
+
+def test_on_another_kind_of_processor_another_order_and_champion_pass_and_another_model_does_not(repository):
+    text = (repository / "README.md").read_text()
+    (repository / "README.md").write_text(text.replace(comparing.mark(), "<!-- Numbers made on pdp11 FPP -->"))
+    evaluate(repository, "moons", forest=0.96, mlp=0.98)
+    assert "shows the numbers of pdp11 FPP" in readme.check()
+    evaluate(repository, "moons", tree=0.96, mlp=0.98)
+    with pytest.raises(UserError, match="python -m notes readme"):
+        readme.check()
+
+
+def test_the_kind_of_processor_is_one_line_and_the_same_each_time():
+    assert comparing.processor() == comparing.processor()
+    assert re.fullmatch(r"\S+( \S+)*", comparing.processor())
+
+
+def test_the_summary_shows_what_there_is_and_names_the_task_that_is_missing(repository):
+    (repository / "results/evaluate/moons/models.json").unlink()
+    shown = CliRunner().invoke(app, ["summary"]).output
+    assert "mnist_mlp ★" in shown
+    assert "moons_mlp" not in shown
+    assert "moons: not evaluated yet, run `dvc repro evaluate@moons`" in shown
+    found = json.loads(CliRunner().invoke(app, ["summary", "--json"]).output)
+    assert {row["task"] for row in found} == {"linear", "multivariate", "polynomial", "mnist"}
+
+
+def test_a_summary_without_any_result_says_what_to_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "run `make repro` first" in str(CliRunner().invoke(app, ["summary"]).exception)
