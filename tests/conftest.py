@@ -31,10 +31,18 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return once(tmp_path_factory, "empty_store", lambda folder: open_embedded(folder / "mlruns" / DATABASE)) / "mlruns"
 
 
+@pytest.fixture(scope="session")
+def empty_repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """An empty DVC repository in git: to be copied."""
+    return Repository(once(tmp_path_factory, "empty_repository", Repository.make))
+
+
 @pytest.fixture
-def repository(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+def repository(
+    tmp_path: Path, empty_repository: Repository, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> Repository:
     """An empty DVC repository in git, with a store, as the working folder."""
-    made = Repository.make(tmp_path / "repository")
+    made = empty_repository.copy(tmp_path / "repository")
     shutil.copytree(empty_store, made.root / "mlruns")
     made.write("mlruns/.gitignore", "*\n")
     monkeypatch.chdir(made.root)

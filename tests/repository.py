@@ -1,17 +1,22 @@
 """DVC repositories for tests: small ones of any shape, made by the real DVC, and clones of this one."""
 
+import contextlib
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
+from dvc.cli import main as dvc  # here, so that its log goes to the output that all tests share
 from filelock import FileLock
 from ruamel.yaml import YAML
 
@@ -20,6 +25,8 @@ from provenn.view.store import connect
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+    from provenn.view.sync import SyncReport
 
 PROJECT = Path(__file__).parents[1]
 PROGRAMS = {"dvc": [sys.executable, "-m", "dvc"], "provenn": [sys.executable, "-m", "provenn"]}
@@ -41,7 +48,7 @@ class Repository:
         if git:
             repository.run("git", "init", "--quiet", "--initial-branch=main")
         repository.root = root / folder
-        repository.root.mkdir(exist_ok=True)
+        repository.root.mkdir(parents=True, exist_ok=True)
         repository.dvc("init", "--quiet", *([] if git else ["--no-scm"]), *(["--subdir"] if folder != "." else []))
         return repository
 
@@ -107,6 +114,24 @@ class Repository:
         """Run DVC; return everything it printed."""
         finished = self.run("dvc", *arguments, code=code, **variables)
         return finished.stdout + finished.stderr
+
+    def dvc_here(self, *arguments: str, folder: str = ".") -> str:
+        """Run DVC in this process, in a folder of the repository, which saves the second that a new one takes."""
+        said = io.StringIO()
+        environment = mock.patch.dict(os.environ, self._environment(), clear=True)
+        place, output = contextlib.chdir(self.root / folder), contextlib.redirect_stdout(said)
+        with environment, place, output, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            code = dvc(list(arguments))
+        assert code == 0, f"dvc {arguments}: {code}\n{said.getvalue()}"
+        return said.getvalue()
+
+    def show(self) -> "SyncReport":
+        """Run the whole pipeline with DVC, then make it visible."""
+        from provenn.view.sync import synchronise
+
+        self.dvc_here("repro", "--all-pipelines")
+        return synchronise(self.root)
 
     def provenn(self, *arguments: str, code: int | None = 0, **variables: str) -> "subprocess.CompletedProcess[str]":
         """Run the `provenn` command."""

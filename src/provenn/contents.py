@@ -38,8 +38,7 @@ class Contents:
         cached = self._object(value)
         if cached:
             return {item["relpath"]: item["md5"] for item in json.loads(cached.read_bytes())}
-        here = self.root / path
-        present = {str(file.relative_to(here)): digest(file) for file in sorted(here.rglob("*")) if file.is_file()}
+        present = _files_in(self.root / path)
         return present if directory_digest(present) == value else None
 
     def is_here(self, path: str, value: str) -> bool:
@@ -121,6 +120,15 @@ class Contents:
                 if value in _digests(raw):
                     return raw
         return None
+
+
+def content_digest(path: Path) -> str:
+    """Return the digest that DVC gives to a file, or to a folder."""
+    return directory_digest(_files_in(path)) if path.is_dir() else digest(path)
+
+
+def _files_in(folder: Path) -> dict[str, str]:
+    return {file.relative_to(folder).as_posix(): digest(file) for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
 def has_content(path: Path, value: str) -> bool:

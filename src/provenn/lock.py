@@ -6,9 +6,12 @@ are relative to the repository's root, whatever the stage's folder; what lies ou
 
 import hashlib
 import json
+import os
 import posixpath
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +19,7 @@ from typing import Any
 
 from provenn.fast_yaml import parse_yaml
 from provenn.files import UserError
-from provenn.repository import git, git_root, has_commit
+from provenn.repository import commits_with_locks, git, git_root, has_commit
 
 LOCK = "dvc.lock"
 
@@ -67,7 +70,7 @@ class Entry:
     def result(self) -> str:
         """A hash of the outputs' digests; empty before the stage has run."""
         content = json.dumps(self.outs, sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest() if self.outs else ""
+        return hashlib.sha256(content.encode()).hexdigest() if any(self.outs.values()) else ""
 
     @property
     def stage(self) -> str:
@@ -83,12 +86,20 @@ class Entry:
         return {path: artifact for path, artifact in self.artifacts.items() if artifact.type == "model"}
 
     def settings(self) -> dict[str, Any]:
-        """Return the parameters flat, by dotted names; the stage's own section, if it has one, without its path."""
-        flat: dict[str, Any] = {}
+        """Return the parameters flat, by dotted names; those of the stage's own section, if it has one, without it.
+
+        Where two names would then be the same, both stay whole.
+        """
+        values: dict[str, Any] = {}
+        short: dict[str, str] = {}
         for name, value in self.params.items():
-            section = name.startswith(self.stage) and isinstance(value, dict)
-            _flatten("" if section else name.removeprefix(f"{self.stage}."), value, flat)
-        return flat
+            own = f"{name}.".startswith(f"{self.stage}.")
+            section = f"{name if isinstance(value, dict) else self.stage}."
+            for full, item in _flatten(name, value):
+                values[full] = item
+                short[full] = full.removeprefix(section) if own else full
+        times = Counter(short.values())
+        return {(short[full] if times[short[full]] == 1 else full): item for full, item in values.items()}
 
 
 def read_lock(root: Path, commit: str | None = None) -> dict[str, Entry]:
@@ -183,6 +194,26 @@ def open_dvc(root: Path, commit: str | None = None) -> Iterator[Any]:
         yield repo
 
 
+def past_locks(root: Path, *, newest_first: bool = False) -> Iterator[tuple[str, dict[str, Entry]]]:
+    """Yield each commit that changed a lock, the oldest first, with its entries.
+
+    One whose lock cannot be read is left out: nobody can mend it any more.
+    """
+    commits = commits_with_locks(root)
+    for commit in reversed(commits) if newest_first else commits:
+        with suppress(UserError):
+            yield commit, read_lock(root, commit)
+
+
+def address(name: str, root: Path, folder: Path) -> str:
+    """Return how a stage, or a dvc.yaml, is named from the root, of a name that is seen from a folder."""
+    file, colon, stage = name.rpartition(":")
+    if not colon and not name.endswith(("dvc.yaml", ".dvc")):
+        file, colon, stage = "dvc.yaml", ":", name
+    where = _joined(os.path.relpath(folder.resolve(), root.resolve()), file or stage)
+    return stage if colon and where == "dvc.yaml" else f"{where}:{stage}" if colon else where
+
+
 def producers(entries: Mapping[str, Entry], path: str) -> dict[str, Entry]:
     """Return the stages that make a path, by output: the path itself, a folder around it, or files in it."""
     return {
@@ -237,10 +268,10 @@ def _plot_files(plots: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for plot in plots:
         for name, properties in ({plot: None} if isinstance(plot, str) else plot).items():
             given = properties or {}
-            y = given.get("y")
-            files = y if isinstance(y, dict) else {name: None}
-            for file in files:
-                yield file, {"x": given["x"]} if isinstance(given.get("x"), str) else {}
+            x, y = given.get("x"), given.get("y")
+            for file in y if isinstance(y, dict) else x if isinstance(x, dict) else {name: None}:
+                column = x.get(file) if isinstance(x, dict) else x
+                yield file, {"x": column} if isinstance(column, str) else {}
 
 
 def _define(stages: Iterable[Any], shown: _Shown, root: Path) -> dict[str, Entry]:
@@ -272,7 +303,7 @@ def _defined(stage: Any, shown: _Shown, root: Path) -> Entry:
 
     folder = _joined(stage.repo.fs.relpath(stage.wdir, stage.repo.root_dir), "")
     outs = {_joined(folder, out.def_path): out for out in stage.outs}
-    deps = {_joined(folder, dep.def_path): dep for dep in stage.deps if not isinstance(dep, ParamsDependency)}
+    deps = {_source(folder, dep): dep for dep in stage.deps if not isinstance(dep, ParamsDependency)}
     plots = {path: dict(out.plot) if isinstance(out.plot, dict) else {} for path, out in outs.items() if out.plot}
     return Entry(
         name=_name(stage),
@@ -350,6 +381,16 @@ def _command(command: Any) -> str:
     return command if isinstance(command, str) else "\n".join(command or [])
 
 
+def _source(folder: str, dep: Any) -> str:
+    """Return the path of a dependency; one in another repository stands behind that repository's address."""
+    locked = getattr(dep, "def_repo", None)
+    if not locked:
+        return _joined(folder, dep.def_path)
+    # git's short form of an address, host:path, is no URL.
+    address = re.sub(r"^([\w.-]+@[\w.-]+):(?!//)", r"ssh://\1/", locked["url"])
+    return f"{_joined(folder, address)}/{dep.def_path}"
+
+
 def _digest(item: Any) -> str:
     if item.hash_info:
         return str(item.hash_info.value)
@@ -376,9 +417,9 @@ def _joined(folder: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(folder.replace("\\", "/"), path))
 
 
-def _flatten(prefix: str, value: Any, into: dict[str, Any]) -> None:
+def _flatten(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict) and value:
         for key, item in value.items():
-            _flatten(f"{prefix}.{key}" if prefix else str(key), item, into)
+            yield from _flatten(f"{name}.{key}", item)
     else:
-        into[prefix or "value"] = value
+        yield name, value

@@ -133,7 +133,8 @@ def _version(module: ModuleType) -> str:
 
 def _start_writer(record: Record) -> "subprocess.Popen[bytes]":
     # A session of its own: Ctrl-C reaches the stage alone, and the writer closes the run as the record says.
-    command = [sys.executable, "-m", "provenn.view", str(record.path)]
+    # -P: a folder of the repository, such as data/, must not be taken for a package of ours.
+    command = [sys.executable, "-P", "-m", "provenn.view", str(record.path)]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from provenn.files import UserError
-from provenn.lock import one_line
+from provenn.lock import address, one_line
 
 # A first guess at a stage's seconds, until it has run once: starting a process, and reading its dependencies.
 START_SECONDS = 3.0
@@ -69,10 +69,11 @@ def open_repository(root: Path) -> Any:
         raise UserError(f"DVC cannot open {root}: {one_line(error)}") from error
 
 
-def read_plan(repo: Any, targets: Iterable[str]) -> Plan:
+def read_plan(repo: Any, targets: Iterable[str], folder: Path | None = None) -> Plan:
     """Return the plan for `targets`, stages or groups of them such as `train_mlp`, with all that they need.
 
-    Without targets it is the whole repository. Raises UserError for an unknown target and a pipeline that DVC refuses.
+    They are named as seen from `folder` or from the root. Without targets it is the whole repository. Raises UserError
+    for an unknown target and a pipeline that DVC refuses.
     """
     from dvc.exceptions import DvcException
     from dvc.repo.reproduce import get_active_graph, plan_repro
@@ -85,7 +86,8 @@ def read_plan(repo: Any, targets: Iterable[str]) -> Plan:
     if not stages:
         raise UserError(f"{repo.root_dir} has no stage: write a dvc.yaml, or go to the repository's root.")
     needs = {name: {other.addressing for other in graph.successors(stage)} for name, stage in stages.items()}
-    wanted = _with_upstream(_named(list(targets), stages), needs)
+    seen = {target: address(target, Path(repo.root_dir), folder or Path(repo.root_dir)) for target in targets}
+    wanted = _with_upstream(_named(seen, stages), needs)
     return Plan(
         repo=repo,
         stages={name: stage for name, stage in stages.items() if name in wanted},
@@ -93,18 +95,19 @@ def read_plan(repo: Any, targets: Iterable[str]) -> Plan:
     )
 
 
-def _named(targets: list[str], stages: Iterable[str]) -> set[str]:
+def _named(targets: Mapping[str, str], stages: Iterable[str]) -> set[str]:
     groups: dict[str, set[str]] = {}
     for name in stages:
         # A stage, its group, and the dvc.yaml that has it.
         for group in {name, name.partition("@")[0], name.rpartition(":")[0] or "dvc.yaml"}:
             groups.setdefault(group, set()).add(name)
-    for target in targets:
-        if target not in groups:
+    for target, from_root in targets.items():
+        if not {target, from_root} & groups.keys():
             near = difflib.get_close_matches(target, groups, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]}?" if near else "`dvc stage list --all --name-only` names all of them."
             raise UserError(f"{target} is no stage and no group of stages in dvc.yaml: {hint}")
-    return set().union(*(groups[target] for target in targets)) if targets else set(stages)
+    found = (groups.get(from_root) or groups[target] for target, from_root in targets.items())
+    return set().union(*found) if targets else set(stages)
 
 
 def _with_upstream(names: set[str], needs: Mapping[str, set[str]]) -> set[str]:

@@ -57,11 +57,12 @@ def reproduce(root: Path, targets: Iterable[str], jobs: int, view: View) -> Repo
     someone else holds.
     """
     began = time.monotonic()
+    folder = Path.cwd()
     os.chdir(root)  # DVC names stages as seen from the working folder
     with open_repository(root) as repo, only_one(root, "repro", wait_s=0):
         mend_rwlock(repo)
         tracking = Tracking(root)
-        runner = Runner(root, read_plan(repo, targets), jobs, view, tracking)
+        runner = Runner(root, read_plan(repo, targets, folder), jobs, view, tracking)
         try:
             report = runner.run()
         finally:

@@ -167,7 +167,7 @@ def _restore(target: Target, root: Path, folder: Path) -> None:
 
 def _run_again(target: Target, folder: Path) -> None:
     # Forced and alone: nothing is restored, and what it reads is as it was. Not committed: the cache is not touched.
-    command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", "--no-commit", target.entry.name]
+    command = [sys.executable, "-P", "-m", "dvc", "repro", "--single-item", "--force", "--no-commit", target.entry.name]
     environment = _environment(folder)
     platform = target.run.tags.get("numeric.platform", "") if target.run else ""
     threads = platform.partition("threads ")[2].partition(";")[0]

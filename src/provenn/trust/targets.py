@@ -1,14 +1,15 @@
 """What `provenn lineage` and `provenn reproduce` are asked about: a run, a file, a stage or a registered model."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from provenn.contents import Contents
 from provenn.files import UserError, digest
-from provenn.lock import Entry, producers, read_lock
-from provenn.repository import commit_tags, commits_with_locks, git_root, has_commit
+from provenn.lock import Entry, address, past_locks, producers, read_lock
+from provenn.repository import commit_tags, git_root, has_commit
 from provenn.view.lookup import StoredRun, entry_of_run, patch_of, run_by_id, run_of_entry, run_of_model
 from provenn.view.run import PATCH
 from provenn.view.store import connect
@@ -37,9 +38,11 @@ def find_target(name: str, root: Path, folder: Path | None = None) -> Target:
     if name.startswith("models:/"):
         return _of_run(name, root, run_of_model(connect(root), name))
     entries = read_lock(root)
-    path = _relative(name, root, folder or Path.cwd())
-    if name in entries:
-        return _of_entry(name, root, entries, entries[name])
+    folder = folder or Path.cwd()
+    path = _relative(name, root, folder)
+    for stage in (address(name, root, folder), name):
+        if stage in entries:
+            return _of_entry(name, root, entries, entries[stage])
     if (root / path).exists() or producers(entries, path):
         return _of_file(name, path, root, entries)
     if re.fullmatch(r"[0-9a-f]{6,32}", name):
@@ -97,12 +100,18 @@ def _of_run(name: str, root: Path, run: StoredRun) -> Target:
 
 def _lock_with(root: Path, run: StoredRun) -> dict[str, Entry] | None:
     """Return the newest lock that records the run's result, the working folder's first."""
-    commits = [commit for commit in (run.tags.get("git.commit"),) if commit and has_commit(root, commit)]
-    for commit in [None, *commits, *reversed(commits_with_locks(root))]:
-        entries = read_lock(root, commit)
+    for entries in _locks(root, run.tags.get("git.commit")):
         if run.stage in entries and run.stands_for(entries[run.stage]):
             return entries
     return None
+
+
+def _locks(root: Path, commit: str | None) -> Iterator[dict[str, Entry]]:
+    yield read_lock(root)
+    if commit and has_commit(root, commit):
+        with suppress(UserError):
+            yield read_lock(root, commit)
+    yield from (entries for _, entries in past_locks(root, newest_first=True))
 
 
 def _with_commit(target: Target, root: Path) -> Target:
@@ -127,8 +136,8 @@ def _with_commit(target: Target, root: Path) -> Target:
 
 def _committed_at(entry: Entry, root: Path) -> dict[str, str]:
     """Return the commit whose lock records the result; without one, what is checked out."""
-    for commit in reversed(commits_with_locks(root)):
-        recorded = read_lock(root, commit).get(entry.name)
+    for commit, entries in past_locks(root, newest_first=True):
+        recorded = entries.get(entry.name)
         if recorded and (recorded.key, recorded.result) == (entry.key, entry.result):
             return {"git.commit": commit, "git.dirty": "false"}
     return commit_tags(root, list(entry.outs))

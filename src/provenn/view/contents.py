@@ -7,6 +7,7 @@ import csv
 import json
 import math
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -31,14 +32,14 @@ class Point(NamedTuple):
 def metrics(entry: Entry) -> tuple[dict[str, float], dict[str, str]]:
     """Return the numbers and the texts of a stage's metrics files, nested names joined by a dot.
 
-    Of several files, the names of each begin with the file's.
+    Of several files, the names of each begin with the file's; with its path, where two files have one name.
     """
     numbers: dict[str, float] = {}
     texts: dict[str, str] = {}
-    files = [path for path in entry.metrics if (entry.root / path).is_file()]
-    for path in files:
-        prefix = f"{Path(path).stem}." if len(entry.metrics) > 1 else ""
-        for name, value in _scalars(read_values(entry.root / path)):
+    files = [file for path in entry.metrics for file in _files(entry.root / path)]
+    for file in files:
+        prefix = f"{_short_name(file, files, entry.root)}." if len(files) > 1 or len(entry.metrics) > 1 else ""
+        for name, value in _scalars(read_values(file)):
             if isinstance(value, str):
                 texts[prefix + name] = value
             elif math.isfinite(value):
@@ -49,13 +50,17 @@ def metrics(entry: Entry) -> tuple[dict[str, float], dict[str, str]]:
 def curves(entry: Entry) -> list[Point]:
     """Return the points of a stage's curves.
 
-    A table among its plots is a curve when its column `x` counts upwards; so is each table that DVCLive writes.
+    A table among its plots is a curve when its column `x` counts upwards; so is each table that DVCLive writes. Where
+    two tables have a column of one name, those of each begin with the file's.
     """
+    given = [(entry.root / path, properties.get("x")) for path, properties in entry.plots.items()]
+    tables = [(file, x) for path, x in given if not str(path).endswith(LIVE_CURVES) for file in _files(path)]
+    found = {file: _curve(read_table(file), x) for file, x in tables if isinstance(x, str)}
+    times = Counter(name for curve in found.values() for name in {point.name for point in curve})
     points: list[Point] = []
-    for path, properties in entry.plots.items():
-        file, x = entry.root / path, properties.get("x")
-        if file.is_file() and isinstance(x, str):
-            points += _curve(read_table(file), x)
+    for file, curve in found.items():
+        prefix = f"{_short_name(file, list(found), entry.root)}."
+        points += [point._replace(name=prefix + point.name) if times[point.name] > 1 else point for point in curve]
     for folder in _live_folders(entry):
         for file in sorted(folder.rglob("*.tsv")):
             name = file.relative_to(folder).with_suffix("").as_posix()  # the column has the last part of it alone
@@ -68,9 +73,7 @@ def shown_files(entry: Entry) -> dict[str, Path]:
     """Return the files to show, by their path in the run: metrics, plots, and what `meta` adds."""
     found: dict[str, Path] = {}
     for path in [*entry.metrics, *entry.plots, *meta_of(entry).artifacts, *(_live_outs(entry))]:
-        out = entry.root / path
-        files = sorted(file for file in out.rglob("*") if file.is_file()) if out.is_dir() else [out]
-        found |= {file.relative_to(entry.root).as_posix(): file for file in files if file.is_file()}
+        found |= {file.relative_to(entry.root).as_posix(): file for file in _files(entry.root / path)}
     return found
 
 
@@ -109,8 +112,8 @@ def read_values(path: Path) -> Any:
 
 
 def read_table(path: Path) -> list[Mapping[str, Any]]:
-    """Return the rows of a CSV, TSV or JSON table, none of one that cannot be read."""
-    if path.suffix == ".json":
+    """Return the rows of a CSV, TSV, JSON or YAML table, none of one that cannot be read."""
+    if path.suffix in (".json", ".yaml", ".yml"):
         rows = read_values(path)
         if isinstance(rows, dict):
             rows = next((value for value in rows.values() if isinstance(value, list)), [])
@@ -122,6 +125,16 @@ def read_table(path: Path) -> list[Mapping[str, Any]]:
             return list(csv.DictReader(file, delimiter=TABLES[path.suffix]))
     except (OSError, UnicodeDecodeError, csv.Error):
         return []
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the file, or the files in the folder; none where there is neither."""
+    return [file for file in (sorted(path.rglob("*")) if path.is_dir() else [path]) if file.is_file()]
+
+
+def _short_name(file: Path, files: Sequence[Path], root: Path) -> str:
+    alone = sum(other.stem == file.stem for other in files) == 1
+    return file.stem if alone else file.relative_to(root).with_suffix("").as_posix()
 
 
 def _curve(rows: Sequence[Mapping[str, Any]], x: str) -> list[Point]:

@@ -8,6 +8,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from provenn.contents import content_digest
 from provenn.files import UserError
 from provenn.lock import Artifact, Entry
 from provenn.view.meta import Loader, meta_of
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import Model, ModelSignature
 
+PATH, DIGEST = "dvc.path", "dvc.digest"  # tags of a logged model: which file it is, by name and by content
 CHAMPION = "champion"  # the alias of the version that the checked-out dvc.lock holds
 
 
@@ -42,7 +44,8 @@ def log_model(
 
     file, loader = entry.root / path, meta_of(entry).models.get(path)
     experiment = client.get_run(run_id).info.experiment_id
-    logged = client.create_logged_model(experiment, model_name(path), run_id, params=parameters)
+    tags = {PATH: path, DIGEST: entry.outs.get(path) or content_digest(file)}
+    logged = client.create_logged_model(experiment, model_name(path), run_id, tags, parameters)
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
     model = Model(logged.artifact_location, run_id, model_uuid=logged.model_id, model_id=logged.model_id)
     with tempfile.TemporaryDirectory() as folder:
@@ -72,11 +75,11 @@ def register(client: "MlflowClient", artifact: Artifact, digest: str, model_id: 
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     versions = client.search_model_versions(f"name = '{artifact.name}'")
-    version = next((found for found in versions if found.tags.get("dvc.digest") == digest), None)
+    version = next((found for found in versions if found.tags.get(DIGEST) == digest), None)
     if version is None:
         changed = True
         source = f"models:/{model_id}"
-        version = client.create_model_version(artifact.name, source, model_id=model_id, tags={"dvc.digest": digest})
+        version = client.create_model_version(artifact.name, source, model_id=model_id, tags={DIGEST: digest})
     aliases = client.get_registered_model(artifact.name).aliases
     if champion and str(aliases.get(CHAMPION)) != str(version.version):
         changed = True

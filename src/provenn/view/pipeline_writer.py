@@ -12,7 +12,7 @@ from provenn.view.records import Follower, keep_record, now, process_is_dead, re
 from provenn.view.run import NOTE, PROCESS, clean_name
 from provenn.view.store import connect, default_experiment, experiment_id
 from provenn.view.sync import synchronise
-from provenn.view.writer import TICK_SECONDS, StageRun, Writer, append, origin
+from provenn.view.writer import TICK_SECONDS, StageRun, Writer, append, killed, origin
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -116,7 +116,10 @@ class PipelineWriter(Writer):
             if not begun.record.is_file():  # a stage that says nothing
                 append(begun.record, {"stage": name, "at": begun.at})
             self._mark(begun)
-            if (told := read_record(begun.record)).ended is None or told.status != row["ended"]:
+            told = read_record(begun.record)
+            if told.ended is None and told.process and row["ended"] == "FAILED":
+                append(begun.record, killed(told.process))
+            elif told.ended is None or row["ended"] != "FAILED" or told.status == "FINISHED":
                 append(begun.record, {"ended": row["ended"], "reason": row["reason"], "at": row["at"]})
             self.attempt(lambda begun=begun, entry=entry: self._finish(begun, entry))  # type: ignore[misc]
             if row["ended"] == "FINISHED":

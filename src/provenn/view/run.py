@@ -10,7 +10,7 @@ from provenn.lock import Entry
 from provenn.view import contents
 from provenn.view.contents import Point
 from provenn.view.meta import meta_of
-from provenn.view.models import log_model, model_name, model_paths, register
+from provenn.view.models import DIGEST, PATH, log_model, model_paths, register
 from provenn.view.records import Told, now
 from provenn.view.store import default_experiment, experiment_id
 
@@ -89,13 +89,13 @@ def register_models(client: "MlflowClient", run_id: str, entry: Entry, *, champi
         return []
     outputs = client.get_run(run_id).outputs
     ids = [out.model_id for out in outputs.model_outputs] if outputs else []
-    logged = {client.get_logged_model(model_id).name: model_id for model_id in ids}
-    changed = []
-    for path, artifact in artifacts.items():
-        model_id, digest = logged.get(model_name(path)), entry.outs.get(path)
-        if model_id and digest and register(client, artifact, digest, model_id, champion=champion):
-            changed.append(artifact.name)
-    return changed
+    logged = {model.tags.get(PATH): model for model in map(client.get_logged_model, ids)}
+    return [
+        artifact.name
+        for path, artifact in artifacts.items()
+        if (model := logged.get(path))
+        and register(client, artifact, model.tags[DIGEST], model.model_id, champion=champion)
+    ]
 
 
 def log_scores(client: "MlflowClient", run: Any, values: Mapping[str, float], *, replace: bool) -> bool:

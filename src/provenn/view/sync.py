@@ -1,7 +1,7 @@
 """`provenn sync`: make MLflow agree with dvc.lock, from the stages' files alone."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +9,9 @@ from rich.table import Table
 
 from provenn.contents import Contents
 from provenn.exclusive import only_one
-from provenn.lock import Entry, directory_digest, producers, read_lock
-from provenn.repository import commit_tags, commits_with_locks, uncommitted_patch
+from provenn.files import UserError
+from provenn.lock import Entry, directory_digest, past_locks, producers, read_lock
+from provenn.repository import commit_tags, uncommitted_patch
 from provenn.view import contents as shown
 from provenn.view.meta import meta_of
 from provenn.view.records import Told, find_record
@@ -91,13 +92,14 @@ def synchronise(
     result, and when the store cannot be reached or read.
     """
     entries = _with_command(read_lock(root))
+    experiments = _experiments(root, entries)  # which also finds a mistake in `meta:` before anything is written
     with only_one(root, "sync"):
         client = client or connect(root, uri)
-        runs = StoredRuns(client, _experiments(root, entries) if all_in_one(client) else None)
+        runs = StoredRuns(client, experiments if all_in_one(client) else None)
         report = SyncReport(uri or tracking_uri(root), killed=runs.end_dead())
-        for commit in commits_with_locks(root) if all_commits else ():
-            past = _with_command(read_lock(root, commit))
-            _Projection(root, past, runs, report, commit).project()
+        for commit, past in past_locks(root) if all_commits else ():
+            understood = {name: _understood(entry) for name, entry in _with_command(past).items()}
+            _Projection(root, understood, runs, report, commit).project()
         _Projection(root, entries, runs, report).project()
     return report
 
@@ -204,6 +206,15 @@ def _as_read(entry: Entry, path: str, entries: Mapping[str, Entry]) -> dict[str,
 
 def _experiments(root: Path, entries: Mapping[str, Entry]) -> set[str]:
     return {meta_of(entry).experiment or default_experiment(root) for entry in entries.values()}
+
+
+def _understood(entry: Entry) -> Entry:
+    """Return an entry of the past, without a declaration that holds a mistake: nobody can mend it any more."""
+    try:
+        meta_of(entry)
+    except UserError:
+        return replace(entry, meta={})
+    return entry
 
 
 def _with_command(entries: dict[str, Entry]) -> dict[str, Entry]:

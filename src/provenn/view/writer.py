@@ -9,13 +9,16 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from provenn.contents import Contents
 from provenn.files import UserError
-from provenn.lock import Entry, one_line, read_lock, read_running
+from provenn.lock import Entry, address, one_line, read_lock, read_running
 from provenn.record import repository_root
 from provenn.repository import commit_tags, find_root, uncommitted_patch
 from provenn.view.meta import meta_of
@@ -101,7 +104,7 @@ class StageWriter(Writer):
         told = self.follower.told
         try:
             workspace = find_root(Path(told.folder))
-            name = _address(workspace, told.stage, Path(told.folder))
+            name = address(told.stage, workspace, _callers_folder(told.process, workspace))
             stages, digest_outputs = read_running(workspace, name)
         except UserError as error:
             self.fail(error)
@@ -116,8 +119,7 @@ class StageWriter(Writer):
                 self.attempt(self.stage_run.follow)
         self.follower.follow()
         if told.ended is None:
-            reason = f"process {told.process.split()[-1]} ended without closing its run: it was killed"
-            append(self.record, {"ended": "KILLED", "reason": reason})
+            append(self.record, killed(told.process))
         done = replace(entry, outs=digest_outputs()) if told.status == "FINISHED" else entry
         self.attempt(lambda: self._finish(done, workspace))
         if told.status == "FINISHED":
@@ -154,15 +156,25 @@ def origin(root: Path, outputs: list[str]) -> dict[str, Any]:
     return {"tags": tags | ({PATCH: note} if note else {}), "patch": patch}
 
 
+def killed(process: str) -> dict[str, Any]:
+    """Return the row of a record whose process is gone without having said how it ended."""
+    return {"ended": "KILLED", "reason": f"process {process.split()[-1]} ended without closing its run: it was killed"}
+
+
 def append(record: Path, row: dict[str, Any]) -> None:
     """Append a row to a record, as of now unless it says when."""
     with record.open("a", encoding="utf-8") as file:
         file.write(json.dumps({"at": now(), **row}) + "\n")
 
 
-def _address(workspace: Path, stage: str, folder: Path) -> str:
-    """Return a stage's name seen from the root. DVC gives it as seen from where the user called it."""
-    if ":" in stage or (workspace / "dvc.yaml").is_file():
-        return stage
-    inside = next(place for place in (folder, *folder.parents) if (place / "dvc.yaml").is_file())
-    return f"{inside.relative_to(workspace).as_posix()}/dvc.yaml:{stage}"
+def _callers_folder(process: str, workspace: Path) -> Path:
+    """Return the folder in which DVC was called, as seen from which it names the stage that is this process.
+
+    DVC is the nearest process above that does not itself belong to a stage.
+    """
+    with suppress(psutil.Error):
+        for parent in psutil.Process(int(process.split()[-1])).parents():
+            if "DVC_STAGE" not in parent.environ():
+                folder = Path(parent.cwd())
+                return folder if folder.is_relative_to(workspace) else workspace
+    return workspace
