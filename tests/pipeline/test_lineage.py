@@ -26,8 +26,8 @@ def stages_before(dependencies: list[dict[str, Any]]) -> set[str]:
 def test_a_model_leads_back_to_its_commit_and_data_and_forward_to_its_test_metrics(linear: Repository) -> None:
     synchronise(linear.root)
     chain = trace(MODEL, linear.root)
-    first_commit = linear.git("rev-list", "--max-parents=0", "HEAD").strip()
-    assert chain["commit"] == {"id": first_commit, "dirty": False, "patch": False}
+    before_the_results = linear.git("rev-parse", "HEAD^")
+    assert chain["commit"] == {"id": before_the_results, "dirty": False, "patch": False}
     assert chain["stage"]["name"] == TRAINING
     assert chain["parameters"]["max_iterations"] == "20"
     assert stages_before(chain["dependencies"]) == {"generate_synthetic", "check_params"}

@@ -213,5 +213,7 @@ def test_a_store_of_a_newer_mlflow_is_left_alone_and_named(linear: Repository) -
 
 
 def test_a_server_that_is_away_is_refused_in_one_sentence(linear: Repository) -> None:
-    with pytest.raises(UserError, match=r"the tracking server http://127.0.0.1:9 cannot be reached \(Connection refused\): start it"):
+    with pytest.raises(
+        UserError, match=r"server http://127.0.0.1:9 cannot be reached \(Connection refused\): start it"
+    ):
         synchronise(linear.root, uri="http://127.0.0.1:9")
