@@ -67,7 +67,7 @@ bench: $(READY) ## Measure speed, and write docs/performance.md from it (on a ma
 	$(BIN)/python benchmarks/run.py
 
 .PHONY: record
-record: $(READY) ## Train the networks of experiments/record, five seeds each (half an hour on 2 cores), and judge them
+record: $(READY) ## Train the networks of experiments/record, five seeds each (half an hour on 2 cores with bfloat16), and judge them
 	cd experiments/record && "$(CURDIR)/$(BIN)/provenn" repro
 
 .PHONY: gate

@@ -8,16 +8,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from harness import ROOT
+from provenn.record import FOLDER
+from provenn.view.records import read_record
 
 PYTHON = [sys.executable, "-P"]
 DVC = [*PYTHON, "-m", "dvc"]
 STAGE = "train_mlp@moons_mlp"
+OPEN_STORE = """
+from pathlib import Path
+from provenn.view.store import open_embedded
+open_embedded(Path("mlruns/mlflow.db").resolve())
+"""
 COMPARED = ("dvc.lock", "data", "models", "results")
 
 
@@ -32,7 +40,7 @@ class Clone:
             parameters = folder / "params.yaml"
             text = re.sub(r"(?m)^  directory: null", f"  directory: {raw}", parameters.read_text(encoding="utf-8"))
             parameters.write_text(text, encoding="utf-8")
-        self.run([*PYTHON, "-c", "from provenn.tracking.store import connect; connect()"])
+        self.run([*PYTHON, "-c", OPEN_STORE])
 
     def run(self, command: Sequence[str], first_on_path: Path | None = None, **variables: str) -> float:
         """Return the seconds that a command takes; a failure ends the benchmark with its output."""
@@ -69,10 +77,11 @@ class Clone:
         stages = [json.loads(line) for line in trace.read_text().splitlines()]
         return {"serial": seconds, "serial_cpu": cpu, "stages": stages}
 
-    def run_stage(self, options: Sequence[str]) -> float:
-        """Return the seconds of the training's process alone, as DVC starts it."""
+    def run_stage(self, *, tracked: bool) -> float:
+        """Return the seconds of the training's process alone; where DVC names no stage, `track` does nothing."""
         script, item = STAGE.split("@")
-        return self.run([sys.executable, *options, f"stages/{script}.py", item])
+        dvc = {"DVC_STAGE": STAGE, "DVC_ROOT": str(self.folder)} if tracked else {}
+        return self.run([sys.executable, f"stages/{script}.py", item], **dvc)
 
     def change(self, targets: Sequence[str], turn: int) -> float:
         """Change the training's learning rate; return what `dvc repro` takes above the seconds of the fit itself."""
@@ -81,16 +90,12 @@ class Clone:
         values["train_mlp"]["moons_mlp"]["learning_rate"] = round(0.011 + turn / 1000, 3)
         yaml.dump(values, file)
         seconds = self.run([*DVC, "repro", *targets])
-        newest = max((self.folder / ".dvc/tmp/provenn/records").glob("*.json"), key=_fitted)
-        return seconds - float(json.loads(newest.read_bytes())["metrics"]["time/fit_s"])
+        records = map(read_record, (self.folder / FOLDER / "kept").glob("*.jsonl"))
+        fits = [record for record in records if record.stage == STAGE and record.ended]
+        return seconds - max(fits, key=attrgetter("ended")).values["time/fit_s"]
 
     def contents(self) -> dict[str, bytes]:
         """Return the files that the pipeline makes."""
         places = [self.folder / name for name in COMPARED]
         paths = (path for place in places for path in [place, *place.rglob("*")] if path.is_file())
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
-
-
-def _fitted(record: Path) -> int:
-    found = json.loads(record.read_bytes())
-    return int(found["ended"]) if "time/fit_s" in found["metrics"] and found["stage"] == STAGE else 0

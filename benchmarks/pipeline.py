@@ -8,22 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from provenn.pipeline.runner import available_cores
 
 from clone import DVC, PYTHON, Clone
 from harness import figures, interleaved, ratio, summarise, table, target, targets_table
 from notes.figures.canvas import BLUE, GREY
+from provenn.repro.runner import available_cores
 
-PROVENN = [*PYTHON, "-c", "from provenn.cli import main; main()"]
+PROVENN = [*PYTHON, "-m", "provenn"]
 QUICK = ["export_model@moons"]  # with all that it needs
-# As tracking is when its server is away, but without the warning: everything of MLflow's is left out, nothing else.
-WITHOUT_MLFLOW = """
-import runpy, sys
-from provenn.tracking.recorder import Recorder
-Recorder._attempt = lambda self, action: None
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
 
 
 def measure(quick: bool) -> dict[str, Any]:
@@ -41,8 +33,8 @@ def measure(quick: bool) -> dict[str, Any]:
             "dvc repro": partial(serial.run, [*DVC, "repro", *targets]),
         }
         tracked = {
-            "with": partial(serial.run_stage, []),
-            "without": partial(serial.run_stage, ["-c", WITHOUT_MLFLOW]),
+            "with": partial(serial.run_stage, tracked=True),
+            "without": partial(serial.run_stage, tracked=False),
         }
         return {
             "cold": cold,
@@ -74,8 +66,8 @@ Work is what is left of a stage's time without starting Python, importing packag
 drawing, reading and writing files. In CPU seconds, all processes together, the cold run took {figures(cpu["all"])} and
 its work {figures(cpu["work"])}. `provenn repro --jobs {cold["jobs"]}` took {figures(cold["parallel"])} s,
 {figures(cold["parallel"] / cold["serial"])} of the time of `dvc repro`; the results are {same}.
-The changed parameter is the learning rate of `moons_mlp`, on which its evaluation and export depend: three processes,
-each with its imports, and DVC's reading and writing of the lock.
+The changed parameter is the learning rate of `moons_mlp`, on which the evaluation, its pictures and the export depend:
+a process each, with its imports, and DVC's reading and writing of the lock.
 
 Where a cold `dvc repro` of {len(cold["stages"])} stages spends its {figures(cold["serial"])} s:
 

@@ -1,7 +1,8 @@
 """Run a stage script as it is and append to $PROVENN_TRACE, as a line of JSON, where the seconds of its process went.
 
-Every second counts once, for the innermost thing that the main thread was at: importing a package, `track`, or else
-the work. CPU seconds are kept beside those of the clock: on a machine that has other work they say more.
+Every second counts once, for the innermost thing that the main thread was at: importing a package, tracking (what
+`track` writes and waits for), or else the work. CPU seconds are kept beside those of the clock: on a machine that has
+other work they say more.
 """
 
 import importlib._bootstrap as bootstrap
@@ -19,7 +20,8 @@ from types import ModuleType
 from typing import Any
 
 IMPORT, TRACKING, WORK = "import ", "tracking", "work"
-TRACKED = ("__init__", "epoch", "metrics", "finish", "fail", "close")
+OWN = (f"{IMPORT}notes", f"{IMPORT}provenn")  # what they import counts for the package imported
+TRACKED = ("new_path", "numeric_platform", "_start_writer", "_wait")
 
 
 class Clock:
@@ -35,7 +37,7 @@ class Clock:
     @contextmanager
     def at(self, what: str) -> Iterator[None]:
         """Count the block for `what`; what a package imports counts for that package, whoever the package is."""
-        inside = what.startswith(IMPORT) and self._at[-1].startswith(IMPORT) and self._at[-1] != f"{IMPORT}provenn"
+        inside = what.startswith(IMPORT) and self._at[-1].startswith(IMPORT) and self._at[-1] not in OWN
         if inside or threading.get_ident() != self._thread:
             yield
             return
@@ -58,14 +60,16 @@ class Clock:
 
 def main() -> None:
     """Run the script that the arguments name, as `python SCRIPT ARGUMENTS` does."""
-    clock, find_and_load, leave, process = Clock(), bootstrap._find_and_load, os._exit, os.getpid()
+    clock, find_and_load = Clock(), bootstrap._find_and_load
 
     def load(name: str, import_: Any) -> ModuleType:
+        is_new = name not in sys.modules
         with clock.at(f"{IMPORT}{name.partition('.')[0]}"):
             module = find_and_load(name, import_)
-        if name == "provenn.tracking.run":
-            for method in TRACKED:
-                setattr(module.Run, method, counted(getattr(module.Run, method)))
+        if name == "provenn.record" and is_new:
+            module.Record.append = counted(module.Record.append)
+            for function in TRACKED:
+                setattr(module, function, counted(getattr(module, function)))
         return module
 
     def counted(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,17 +79,14 @@ def main() -> None:
 
         return call
 
-    def leave_counted(code: int) -> None:
-        if os.getpid() == process:  # and not what it has forked
-            clock.stop()
-            write(clock)
-        leave(code)
-
     bootstrap._find_and_load = load
-    os._exit = leave_counted
     sys.argv = sys.argv[1:]
     sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    finally:
+        clock.stop()
+        write(clock)
 
 
 def write(clock: Clock) -> None:
