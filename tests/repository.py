@@ -59,9 +59,9 @@ class Repository:
         files = subprocess.run(listed, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.splitlines()
         for file in files:
             left = Path(file).name == "dvc.lock" or {"results", "tests"} & set(Path(file).parts)
-            if (PROJECT / file).is_file() and not left:
+            if (PROJECT / file).is_symlink() or ((PROJECT / file).is_file() and not left):
                 (root / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(PROJECT / file, root / file)
+                shutil.copy2(PROJECT / file, root / file, follow_symlinks=False)
         repository = cls(root)
         repository.run("git", "init", "--quiet")
         repository.commit("The code")

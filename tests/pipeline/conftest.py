@@ -41,6 +41,7 @@ def linear(finished: Repository, tmp_path: Path, empty_store: Path, monkeypatch:
     root = tmp_path / "repository"
     shutil.copytree(finished.root, root, ignore=shutil.ignore_patterns("mlruns"), symlinks=True)
     shutil.copytree(empty_store, root / "mlruns")
+    shutil.copy(finished.root / "mlruns" / "README.md", root / "mlruns")
     monkeypatch.chdir(root)
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "repository-site"))
     return Repository(root)

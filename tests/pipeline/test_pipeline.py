@@ -100,7 +100,7 @@ def test_training_never_sees_test_data(clones: tuple[Repository, Repository], tm
     """With every test row gone, all models are still trained, to the same bytes."""
     trained = clones[1]
     blind = tmp_path / "blind"
-    shutil.copytree(trained.folder, blind, ignore=shutil.ignore_patterns("test"))
+    shutil.copytree(trained.root, blind, ignore=shutil.ignore_patterns("test"))
     model = blind / "models/moons/moons_random_forest.skops"
     expected = digest(model)
     model.unlink()
