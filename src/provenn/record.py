@@ -8,8 +8,8 @@
         run.log({"time/fit_s": seconds})
 
 A record is a file of JSON lines outside the stage's outputs. One process writes the run and follows the file: that of
-`provenn repro` for the whole pipeline, or one that `track` starts under a plain `dvc repro`. A stage that says nothing,
-in whatever language, is shown from its files.
+`provenn repro` for the whole pipeline, or one that `track` starts under a plain `dvc repro`, which ends seconds after
+the stage, once dvc.lock has the result. A stage that says nothing, in whatever language, is shown from its files.
 """
 
 import json
@@ -27,7 +27,8 @@ from typing import Any
 
 RECORD = "PROVENN_RECORD"  # where `provenn repro` wants the record of the stage that it starts
 FOLDER = Path(".dvc", "tmp", "provenn", "records")  # below the repository's root
-WRITER_SECONDS = 60.0  # how long a stage waits at its end for the process that writes its run
+FOUND_SECONDS = 5.0  # how long a stage waits for its writer to begin
+WRITER_SECONDS = 60.0  # how long a stage in a temporary copy waits for the process that writes its run
 
 
 class Record:
@@ -44,6 +45,10 @@ class Record:
     def tag(self, tags: Mapping[str, str]) -> None:
         """Set tags of the run."""
         self.append({"tags": dict(tags)})
+
+    def says(self, key: str) -> bool:
+        """Return whether a row of the record has a key."""
+        return self.path is not None and f'"{key}"' in self.path.read_text(encoding="utf-8")
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Append one row, with the time in ms since 1970. A disk that is full costs the row, not the result."""
@@ -83,7 +88,7 @@ def track() -> Iterator[Record]:
         record.tag({"numeric.platform": numeric_platform()})
         record.append({"ended": status, "reason": reason})
         if writer:
-            _wait(writer)
+            _wait(writer, record)
 
 
 def new_path(root: Path, stage: str) -> Path:
@@ -138,7 +143,19 @@ def _start_writer(record: Record) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
 
-def _wait(writer: "subprocess.Popen[bytes]") -> None:
+def _in_temporary_copy() -> bool:
+    """Return whether an experiment runs in a copy of the repository, which DVC removes when the stages have ended."""
+    folders = (folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / ".dvc").is_dir())
+    return next(folders, None) != repository_root()
+
+
+def _wait(writer: "subprocess.Popen[bytes]", record: Record) -> None:
+    if not _in_temporary_copy():
+        # Until the writer knows who called this stage, which it cannot find out later.
+        deadline = time.monotonic() + FOUND_SECONDS
+        while writer.poll() is None and time.monotonic() < deadline and not record.says("caller"):
+            time.sleep(0.02)
+        return
     try:
         writer.wait(WRITER_SECONDS)
     except subprocess.TimeoutExpired:

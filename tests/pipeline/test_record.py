@@ -43,7 +43,8 @@ def shrink(record: Path, raw_mnist: Path) -> None:
 
 
 def provenn(clone: Repository, *arguments: str) -> None:
-    finished = Repository(clone.root / "experiments" / "record").provenn(*arguments)
+    site = str(clone.root.parent / "record-site")
+    finished = Repository(clone.root / "experiments" / "record").provenn(*arguments, DVC_SITE_CACHE_DIR=site)
     assert "behind" not in finished.stdout + finished.stderr
 
 
@@ -69,7 +70,6 @@ def assert_seeds_stand_below_their_mean(clone: Repository) -> None:
     runs = runs_by_stage(clone)
     parent = runs[f"evaluate_seeds@{NETWORK}"]
     assert parent.data.metrics["test/accuracy"] == pytest.approx(results(clone, "metrics.json")["test/accuracy"])
-    assert "mean test accuracy" in parent.data.tags["mlflow.note.content"]
     for seed in SEEDS:
         run = runs[f"train_mlp@{NETWORK}-{seed}"]
         assert run.info.experiment_id == parent.info.experiment_id

@@ -164,9 +164,7 @@ def test_a_server_that_never_answers_costs_no_result_and_no_minutes(toy: Reposit
 
 def test_four_processes_on_a_store_that_is_not_there_yet_all_succeed(toy: Repository) -> None:
     shutil.rmtree(toy.root / "mlruns")
-    processes = [
-        toy.start("python", "toy.py", item, DVC_STAGE=f"toy@{item}", DVC_ROOT=str(toy.root)) for item in "abcd"
-    ]
+    processes = [toy.start("dvc", "--wait-for-lock", "repro", "--single-item", f"toy@{item}") for item in "abcd"]
     for process in processes:
         _, errors = process.communicate(timeout=240)
         assert process.returncode == 0, errors

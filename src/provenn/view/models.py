@@ -1,5 +1,6 @@
 """Logging model files as MLflow models without loading them, and the registry. No pickle is read or written."""
 
+import platform
 import re
 import shutil
 import tempfile
@@ -88,16 +89,25 @@ def register(client: "MlflowClient", artifact: Artifact, digest: str, model_id: 
 
 
 def _save_python(model: "Model", file: Path, loader: Loader, package: Path, target: Path) -> None:
+    # As mlflow.pyfunc.save_model lays it out, which would spend a second on comparing versions of installed packages.
     import mlflow.pyfunc
 
-    mlflow.pyfunc.save_model(
-        target,
-        loader_module=loader.loader,
-        data_path=str(file),
-        code_paths=[str(package)],
-        pip_requirements=_requirements("mlflow", *loader.requirements),
-        mlflow_model=model,
+    _copy(package, target / "code" / package.name)
+    _copy(file, target / "data" / file.name)
+    requirements = _requirements("mlflow", *loader.requirements)
+    (target / "requirements.txt").write_text("\n".join(requirements) + "\n")
+    environment = (
+        f"python: {platform.python_version()}\nbuild_dependencies: [pip]\ndependencies: [-r requirements.txt]\n"
     )
+    (target / "python_env.yaml").write_text(environment)
+    mlflow.pyfunc.add_to_model(
+        model,
+        loader_module=loader.loader,
+        data=f"data/{file.name}",
+        code="code",
+        python_env="python_env.yaml",
+    )
+    model.save(str(target / "MLmodel"))
 
 
 def _save_onnx(model: "Model", file: Path, target: Path) -> None:
@@ -117,12 +127,16 @@ def _save_onnx(model: "Model", file: Path, target: Path) -> None:
 
 
 def _save_files(model: "Model", file: Path, target: Path) -> None:
-    target.mkdir()
-    if file.is_dir():
-        shutil.copytree(file, target / file.name)
-    else:
-        shutil.copyfile(file, target / file.name)
+    _copy(file, target / file.name)
     model.save(str(target / "MLmodel"))
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
 
 
 def _signature(content: Any) -> "ModelSignature":

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from provenn.lock import Entry
-from provenn.record import FOLDER
+from provenn.record import FOLDER, WRITER_SECONDS
 from provenn.view.contents import Point
 
 
@@ -22,6 +22,7 @@ class Told:
     reason: str = ""
     process: str = ""
     folder: str = ""
+    caller: str = ""
     stage: str = ""
     values: dict[str, float] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
@@ -75,6 +76,17 @@ def keep_record(root: Path, path: Path, entry: Entry) -> None:
     path.replace(target)
 
 
+def wait_for_writers(root: Path) -> None:
+    """Wait until the runs of stages that have ended are written: their records are put away then.
+
+    At most a minute after a stage's end: a writer that was killed leaves its record lying.
+    """
+    for path in (root / FOLDER).glob("*.jsonl"):
+        told = read_record(path)
+        while told.stage and told.ended and now() - told.ended < WRITER_SECONDS * 1000 and path.exists():
+            time.sleep(0.1)
+
+
 def now() -> int:
     """Return the time in ms since 1970."""
     return int(time.time() * 1000)
@@ -125,5 +137,6 @@ def _take(told: Told, row: Mapping[str, Any]) -> None:
         told.values |= row["values"]
     told.tags |= row.get("tags", {})
     told.patch = row.get("patch", told.patch)
+    told.caller = row.get("caller", told.caller)
     if "ended" in row:
         told.status, told.reason, told.ended = row["ended"], row.get("reason", ""), at

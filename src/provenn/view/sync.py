@@ -14,7 +14,7 @@ from provenn.lock import Entry, directory_digest, past_locks, producers, read_lo
 from provenn.repository import commit_tags, uncommitted_patch
 from provenn.view import contents as shown
 from provenn.view.meta import meta_of
-from provenn.view.records import Told, find_record
+from provenn.view.records import Told, find_record, wait_for_writers
 from provenn.view.run import PARTIAL, PATCH, RESTORED, log_scores, register_models, view
 from provenn.view.runs import StoredRuns
 from provenn.view.store import connect, default_experiment, tracking_uri
@@ -93,6 +93,7 @@ def synchronise(
     """
     entries = _with_command(read_lock(root))
     experiments = _experiments(root, entries)  # which also finds a mistake in `meta:` before anything is written
+    wait_for_writers(root)
     with only_one(root, "sync"):
         client = client or connect(root, uri)
         runs = StoredRuns(client, experiments if all_in_one(client) else None)

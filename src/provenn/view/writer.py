@@ -18,7 +18,7 @@ import psutil
 
 from provenn.contents import Contents
 from provenn.files import UserError
-from provenn.lock import Entry, address, one_line, read_lock, read_running
+from provenn.lock import Entry, address, one_line, read_lock, read_running, with_results
 from provenn.record import repository_root
 from provenn.repository import commit_tags, find_root, uncommitted_patch
 from provenn.view.meta import meta_of
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 TICK_SECONDS = 0.1
+LOCK_SECONDS = 120.0  # how long DVC may take to save what a stage made
 
 
 class Writer:
@@ -97,17 +98,21 @@ class StageWriter(Writer):
         self.record = record
         self.follower = Follower(record)
         self.follower.follow()
+        told = self.follower.told
+        append(record, {"caller": str(_callers_folder(told.process, Path(told.folder)))})
         self.stage_run: StageRun | None = None
 
     def run(self) -> int:
         """Write until the stage has ended, or its process is gone."""
+        self.follower.follow()
         told = self.follower.told
         try:
             workspace = find_root(Path(told.folder))
-            name = address(told.stage, workspace, _callers_folder(told.process, workspace))
+            name = address(told.stage, workspace, _inside(workspace, Path(told.caller)))
             stages, digest_outputs = read_running(workspace, name)
         except UserError as error:
             self.fail(error)
+            self.record.unlink()
             return 1
         entry = stages[name]
         append(self.record, origin(workspace, [out for stage in stages.values() for out in stage.outs]))
@@ -120,13 +125,32 @@ class StageWriter(Writer):
         self.follower.follow()
         if told.ended is None:
             append(self.record, killed(told.process))
-        done = replace(entry, outs=digest_outputs()) if told.status == "FINISHED" else entry
-        self.attempt(lambda: self._finish(done, workspace))
+        if told.status == "FINISHED" and workspace != self.root:
+            # A temporary copy: the stage waits, and DVC takes everything away once it has ended.
+            entry = replace(entry, outs=digest_outputs())
+        elif told.status == "FINISHED":
+            entry = self._as_recorded(entry)
+        self.follower.follow()
+        self.attempt(lambda: self._finish(entry, workspace))
         if told.status == "FINISHED":
-            keep_record(self.root, self.record, done)
+            keep_record(self.root, self.record, entry)
         else:
             self.record.unlink()
         return int(self.behind)
+
+    def _as_recorded(self, entry: Entry) -> Entry:
+        """Return the stage as dvc.lock has it once DVC has saved what it made; it FAILED when that does not come."""
+        contents, deadline = Contents(self.root, {}), time.monotonic() + LOCK_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(UserError):  # DVC is writing
+                found = with_results(self.root, {entry.name: entry}).get(entry.name)
+                # After a forced run with another result the lock has the earlier one for a moment.
+                same = found and found.key == entry.key
+                if found and same and all(contents.is_here(path, value) for path, value in found.outs.items()):
+                    return found
+            time.sleep(TICK_SECONDS)
+        append(self.record, {"ended": "FAILED", "reason": "DVC did not save what the stage made"})
+        return entry
 
     def _begin(self, entry: Entry) -> None:
         client = connect(self.root, patient=False)
@@ -167,7 +191,11 @@ def append(record: Path, row: dict[str, Any]) -> None:
         file.write(json.dumps({"at": now(), **row}) + "\n")
 
 
-def _callers_folder(process: str, workspace: Path) -> Path:
+def _inside(workspace: Path, folder: Path) -> Path:
+    return folder if folder.is_relative_to(workspace) else workspace
+
+
+def _callers_folder(process: str, folder: Path) -> Path:
     """Return the folder in which DVC was called, as seen from which it names the stage that is this process.
 
     DVC is the nearest process above that does not itself belong to a stage.
@@ -175,6 +203,5 @@ def _callers_folder(process: str, workspace: Path) -> Path:
     with suppress(psutil.Error):
         for parent in psutil.Process(int(process.split()[-1])).parents():
             if "DVC_STAGE" not in parent.environ():
-                folder = Path(parent.cwd())
-                return folder if folder.is_relative_to(workspace) else workspace
-    return workspace
+                return Path(parent.cwd())
+    return folder
