@@ -20,6 +20,7 @@ from dvc.cli import main as dvc  # here, so that its log goes to the output that
 from filelock import FileLock
 from ruamel.yaml import YAML
 
+from provenn.view.records import wait_for_writers
 from provenn.view.store import connect
 
 if TYPE_CHECKING:
@@ -152,7 +153,8 @@ class Repository:
         return connect(self.root, uri or f"sqlite:///{self.root}/mlruns/mlflow.db")
 
     def runs(self, uri: str | None = None) -> "list[Run]":
-        """Return all runs of stages, the newest first."""
+        """Return all runs of stages, the newest first, once those of stages that have ended are written."""
+        wait_for_writers(self.root)
         client = self.client(uri)
         experiments = [found.experiment_id for found in client.search_experiments()]
         return [run for run in client.search_runs(experiments, max_results=1000) if "dvc.stage" in run.data.tags]

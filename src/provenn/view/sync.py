@@ -199,8 +199,10 @@ def relate(
 def _as_read(entry: Entry, path: str, entries: Mapping[str, Entry]) -> dict[str, Entry]:
     """Return the stages that made what a stage read at `path`, by output; none when one has made another since."""
     made = {out: maker for out, maker in producers(entries, path).items() if out == path or out.startswith(f"{path}/")}
+    if path not in entry.deps:  # files of the folder, one by one
+        return {out: maker for out, maker in made.items() if entry.deps.get(out) == maker.outs[out]}
     if path in made:
-        return made if entry.deps.get(path) == made[path].outs[path] else {}
+        return made if entry.deps[path] == made[path].outs[path] else {}
     files = {out.removeprefix(f"{path}/"): maker.outs[out] for out, maker in made.items()}
     return made if directory_digest(files) == entry.deps.get(path) else {}
 
