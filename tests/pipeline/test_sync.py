@@ -154,13 +154,13 @@ def test_a_parameter_changed_and_changed_back_leaves_both_states_complete_and_ea
 
     assert contents_after_sync(linear) == both
     assert first.items() <= both.items()
-    assert len(both) == len(first) + 3  # check_params saw another file; one training; its evaluation
+    assert len(both) == len(first) + 2  # one training, and its evaluation
 
     # From nothing but git's history and the cache, the same again.
     elsewhere = f"sqlite:///{linear.root}/elsewhere/mlflow.db"
     report = synchronise(linear.root, uri=elsewhere, all_commits=True)
     assert report.complete
-    assert contents(elsewhere, leave_out=OF_THE_PROCESS) == contents(store(linear), leave_out=OF_THE_PROCESS)
+    assert without_the_check(contents(elsewhere, leave_out=OF_THE_PROCESS)) == both
     assert changed_commit in {stage.commit for stage in report.stages}
     assert not written(synchronise(linear.root, uri=elsewhere, all_commits=True))
 
@@ -171,7 +171,12 @@ def lower(values: Any) -> None:
 
 def contents_after_sync(linear: Repository) -> dict[str, Any]:
     synchronise(linear.root)
-    return contents(store(linear), leave_out=OF_THE_PROCESS)
+    return without_the_check(contents(store(linear), leave_out=OF_THE_PROCESS))
+
+
+def without_the_check(shown: dict[str, Any]) -> dict[str, Any]:
+    """Leave out check_params, which runs anew each time: DVC restores no stage with an output that persists."""
+    return {name: stage for name, stage in shown.items() if not name.startswith("check_params")}
 
 
 def test_a_stage_whose_content_is_nowhere_is_reported_and_the_others_go_on(linear: Repository) -> None:
