@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from provenn.definitions import open_dvc
+from provenn.entry import Entry, directory_digest
 from provenn.files import digest, write_bytes
-from provenn.lock import Entry, directory_digest, open_dvc
 from provenn.repository import git
 
 

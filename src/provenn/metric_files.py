@@ -11,10 +11,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from yaml import YAMLError
 
-from provenn.files import UserError, missing_file
+from provenn.fast_yaml import parse_yaml
+from provenn.files import UserError
 
 
 def find_metrics(metric: str, place: str, folder: Path) -> dict[str, float]:
@@ -45,8 +45,10 @@ def _files(pattern: str, place: str, folder: Path) -> list[str]:
     found = sorted(glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207
     files = [name for name in found if (folder / name).is_file()]
     if not files:
-        error = f"no file matches {folder / pattern}: make one with `dvc repro`."
-        raise UserError(f"{place}: {error if glob.has_magic(pattern) else missing_file(folder / pattern)}")
+        path = folder / pattern
+        missing = f"{path} is missing: restore it with `dvc checkout {path}`, or make it with `dvc repro`."
+        error = f"no file matches {path}: make one with `dvc repro`." if glob.has_magic(pattern) else missing
+        raise UserError(f"{place}: {error}")
     return files
 
 
@@ -99,7 +101,7 @@ def read_values(file: Path) -> Any:
         text = file.read_text(encoding="utf-8")
         if file.suffix == ".toml":
             return tomllib.loads(text)
-        return json.loads(text) if file.suffix == ".json" else YAML(typ="safe").load(text)
+        return json.loads(text) if file.suffix == ".json" else parse_yaml(text)
     except (ValueError, YAMLError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{file} cannot be read ({reason}): mend it.") from None

@@ -12,8 +12,9 @@ import pytest
 from repository import Repository
 
 from provenn.contents import Contents
+from provenn.definitions import read_stages
 from provenn.files import UserError
-from provenn.lock import read_lock, read_stages
+from provenn.lock import read_lock
 
 
 def md5(content: str) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from provenn.files import UserError
-from provenn.lock import address, one_line
+from provenn.definitions import address
+from provenn.files import UserError, one_line
 
 # A first guess at a stage's seconds, until it has run once: starting a process, and reading its dependencies.
 START_SECONDS = 3.0

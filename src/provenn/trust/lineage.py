@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from provenn.contents import Contents
-from provenn.lock import Entry, directory_digest, producers
+from provenn.entry import Entry, directory_digest, producers
 from provenn.trust.targets import find_target
 from provenn.view.run import RESTORED, parameters
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from provenn.contents import Contents
+from provenn.definitions import address
+from provenn.entry import Entry, producers
 from provenn.files import UserError, digest
-from provenn.lock import Entry, address, past_locks, producers, read_lock
+from provenn.lock import past_locks, read_lock
 from provenn.repository import commit_tags, git_root, has_commit
 from provenn.view.lookup import StoredRun, entry_of_run, patch_of, run_by_id, run_of_entry, run_of_model
 from provenn.view.run import PATCH

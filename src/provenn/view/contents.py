@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from provenn.lock import Entry
+from provenn.entry import Entry
 from provenn.view.meta import meta_of
 
 TABLES = {".csv": ",", ".tsv": "\t"}

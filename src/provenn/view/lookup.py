@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from provenn.entry import Entry
 from provenn.files import UserError
-from provenn.lock import Entry
 from provenn.view.run import ENTRY_FILE, KEY, PATCH_FILE, RESULT, STAGE
 from provenn.view.runs import StoredRuns
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from provenn.entry import Entry
 from provenn.files import UserError
-from provenn.lock import Entry
 
 
 class Loader(BaseModel):

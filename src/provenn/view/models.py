@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provenn.contents import content_digest
+from provenn.entry import Artifact, Entry
 from provenn.files import UserError
-from provenn.lock import Artifact, Entry
 from provenn.view.meta import Loader, meta_of
 
 if TYPE_CHECKING:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from provenn.definitions import read_stages
+from provenn.entry import Entry
 from provenn.files import UserError
-from provenn.lock import Entry, read_lock, read_stages, with_results
+from provenn.lock import read_lock, with_results
 from provenn.view.contents import metrics
 from provenn.view.records import Follower, keep_record, now, process_is_dead, read_record
 from provenn.view.run import NOTE, PROCESS, clean_name

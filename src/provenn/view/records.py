@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from provenn.lock import Entry
+from provenn.entry import Entry
 from provenn.record import FOLDER, WRITER_SECONDS
 from provenn.view.contents import Point
 

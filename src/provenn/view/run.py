@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from provenn.lock import Entry
+from provenn.entry import Entry
 from provenn.view import contents
 from provenn.view.contents import Point
 from provenn.view.meta import meta_of

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from provenn.lock import Entry
+from provenn.entry import Entry
 from provenn.view.records import process_is_dead
 from provenn.view.run import KEY, PARENT, PARTIAL, PROCESS, RESTORED, RESULT, STAGE
 

@@ -7,8 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provenn.files import UserError, write_bytes
-from provenn.lock import one_line
+from provenn.files import UserError, one_line, write_bytes
 from provenn.repository import git, git_root
 
 if TYPE_CHECKING:

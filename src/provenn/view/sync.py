@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from provenn.contents import Contents
+from provenn.entry import Entry, directory_digest, producers
 from provenn.exclusive import only_one
 from provenn.files import UserError
-from provenn.lock import Entry, directory_digest, past_locks, producers, read_lock
+from provenn.lock import past_locks, read_lock
 from provenn.repository import commit_tags, uncommitted_patch
 from provenn.view import contents as shown
 from provenn.view.meta import meta_of

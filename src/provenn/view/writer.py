@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from provenn.contents import Contents
-from provenn.files import UserError
-from provenn.lock import Entry, address, one_line, read_lock, read_running, with_results
+from provenn.definitions import address, read_running
+from provenn.entry import Entry
+from provenn.files import UserError, one_line
+from provenn.lock import read_lock, with_results
 from provenn.record import repository_root
 from provenn.repository import commit_tags, find_root, uncommitted_patch
 from provenn.view.meta import meta_of
