@@ -27,14 +27,6 @@ from provenn.repro.screen import LiveView
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untold")]
 
 
-@pytest.fixture
-def sleeping(repository, monkeypatch) -> Repository:
-    prepare(repository)
-    for name in ("NOTES", "PATH"):
-        monkeypatch.setenv(name, repository._environment()[name])
-    return repository
-
-
 class Untold:
     """Tracking that takes no time: these tests are about what runs."""
 

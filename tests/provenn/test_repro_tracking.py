@@ -6,20 +6,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from repository import Repository
-from sleeping import Watcher, prepare, stage, wait_for_start
+from sleeping import Watcher, stage, wait_for_start
 
 from provenn.repro.runner import reproduce
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def sleeping(repository, monkeypatch) -> Repository:
-    prepare(repository)
-    for name in ("NOTES", "PATH"):
-        monkeypatch.setenv(name, repository._environment()[name])
-    return repository
 
 
 def test_stages_run_below_one_pipeline_run_with_a_status_of_its_own(sleeping):
