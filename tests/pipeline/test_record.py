@@ -83,10 +83,11 @@ def test_the_seeds_runs_stand_below_the_one_with_their_mean_in_the_projects_own_
     assert not (clone.root / "experiments" / "record" / "mlruns").exists()
 
 
-def test_sync_brings_the_nested_runs_back_from_the_lock(clone: Repository) -> None:
-    (clone.root / "mlruns" / "mlflow.db").unlink()
-    provenn(clone, "sync")
-    assert_seeds_stand_below_their_mean(clone)
+def test_sync_brings_the_nested_runs_back_from_the_lock(clone: Repository, tmp_path: Path) -> None:
+    elsewhere = clone.copy(tmp_path / "copy")
+    (elsewhere.root / "mlruns" / "mlflow.db").unlink()
+    provenn(elsewhere, "sync")
+    assert_seeds_stand_below_their_mean(elsewhere)
 
 
 def test_the_main_pipeline_does_not_see_the_record(clone: Repository) -> None:
