@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -306,3 +307,12 @@ def test_a_lock_file_cut_by_a_killed_process_is_put_back(sleeping):
         lock_files.remember()  # it may have been read while it was cut
         assert lock_files.restore_if_cut() == ["dvc.lock"]
         assert path.read_bytes() == whole
+
+
+def test_a_lock_from_elsewhere_of_a_stage_that_is_never_cached_is_run_again(sleeping):
+    persists = stage("a") | {"outs": [{"a.txt": {"persist": True}}]}
+    sleeping.define({"a": persists})
+    repro()
+    (sleeping.root / "a.txt").unlink()
+    shutil.rmtree(sleeping.root / ".dvc" / "cache")
+    assert repro().outcomes == {"a": "ran"}

@@ -9,8 +9,17 @@ def forget_lost_outputs(repo: Any, stage: Any) -> bool:
     DVC then restores that run. As long as the lock stands, it looks for the lock's own outputs and for nothing else,
     and runs a stage again whose lock came from another machine. Returns whether the stage was taken out.
     """
+    from dvc.stage.cache import _can_hash
+
     name = getattr(stage, "name", None)
-    if name is None or stage.frozen or stage.changed_stage() or not all(out.hash_info for out in stage.outs):
+    # DVC keeps no runs of a stage that always runs, reads nothing, or lets an output persist.
+    if (
+        name is None
+        or not _can_hash(stage)
+        or stage.frozen
+        or stage.changed_stage()
+        or not all(out.hash_info for out in stage.outs)
+    ):
         return False
     if any(dependency.status() for dependency in stage.deps) or stage.outs_cached():
         return False
