@@ -27,12 +27,12 @@ class GaussianNoise(nn.Module):
 
 
 def make_optimizer(
-    network: nn.Module, name: str, learning_rate: float, weight_decay: float = 0.0
+    network: nn.Module, name: str, learning_rate: float, weight_decay: float = 0.0, momentum: float = 0.0
 ) -> torch.optim.Optimizer:
-    """Return Adam (`adam`), or SGD with momentum 0.9 (`sgd`)."""
+    """Return Adam (`adam`), or SGD with momentum (`sgd`)."""
     if name == "sgd":
         return torch.optim.SGD(
-            network.parameters(), lr=learning_rate, momentum=0.9, weight_decay=weight_decay, fused=True
+            network.parameters(), lr=learning_rate, momentum=momentum, weight_decay=weight_decay, fused=True
         )
     return torch.optim.Adam(network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
 

@@ -122,6 +122,7 @@ class ClassifierOptions:
     batch_size: int
     learning_rate: float
     optimizer: str = "adam"
+    momentum: float = 0.0
     weight_decay: float = 0.0
     schedule: str = "constant"
     loss: str | Criterion = "cross_entropy"
@@ -157,7 +158,9 @@ def fit_classifier(
     inputs, labels = to_tensors(train, device)
     held_out = to_tensors(validation, device) if validation else None
     criterion = make_criterion(options.loss, options.label_smoothing)
-    optimizer = extras.make_optimizer(network, options.optimizer, options.learning_rate, options.weight_decay)
+    optimizer = extras.make_optimizer(
+        network, options.optimizer, options.learning_rate, options.weight_decay, options.momentum
+    )
     if options.schedule == "one_cycle":
         steps = options.epochs * math.ceil(len(labels) / options.batch_size)
         extras.follow_one_cycle(optimizer, options.learning_rate, steps)

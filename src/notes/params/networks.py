@@ -8,6 +8,7 @@ from notes.params.fields import (
     Activation,
     ClassificationTask,
     Fraction,
+    Momentum,
     NonNegative,
     Positive,
     Section,
@@ -39,6 +40,7 @@ class Mlp(Section):
     loss: Literal["cross_entropy", "log_loss"]
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)]
     optimizer: Literal["adam", "sgd"]
+    momentum: Momentum
     learning_rate: Positive
     weight_decay: NonNegative
     schedule: Literal["constant", "one_cycle"]

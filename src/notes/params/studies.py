@@ -8,6 +8,7 @@ from notes.params.fields import (
     Activation,
     Finite,
     Fraction,
+    Momentum,
     NonNegative,
     Positive,
     Rows,
@@ -52,6 +53,7 @@ class ZeroCentred(Section):
     uncentred: Activation
     hidden_sizes: Annotated[list[Width], Field(min_length=1, max_length=20)]
     learning_rates: Rates
+    momentum: Momentum
     batch_size: BatchSize
     max_epochs: Epochs
     target_loss: Positive
@@ -65,6 +67,7 @@ class DeadRelu(Section):
     immortal: Activation
     hidden_sizes: Annotated[list[Width], Field(min_length=1, max_length=20)]
     learning_rates: Rates
+    momentum: Momentum
     batch_size: BatchSize
     epochs: Epochs
     repetitions: Repetitions
@@ -112,6 +115,7 @@ class MiniBatches(Section):
     hidden_sizes: Annotated[list[Width], Field(max_length=20)]
     batch_sizes: Annotated[list[BatchSize], Field(min_length=1, max_length=10)]  # the full batch is added to them
     learning_rates: Rates
+    momentum: Momentum
     target_accuracy: Fraction
     max_epochs: Epochs
     repetitions: Repetitions
@@ -227,9 +231,10 @@ class InferenceMode(Section):
 
 
 class Study(Section):
-    """Parameters of the stage `study`; every study draws its repetitions from the one seed."""
+    """Parameters of the stage `study`: all draw from the one seed, and are judged once by each of `seeds` children."""
 
     seed: Seed
+    seeds: Annotated[int, Field(ge=2, le=100)]
     linear_collapse: LinearCollapse
     vanishing_gradients: VanishingGradients
     zero_centred: ZeroCentred

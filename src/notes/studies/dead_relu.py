@@ -57,7 +57,9 @@ def shares_over_training(
 ) -> list[float]:
     """Train once and return the share of dead units before training and after each epoch, as far as the loss goes."""
     network = Mlp(data.inputs.shape[1], settings.hidden_sizes, 1, activation=activation).initialise(generator)
-    options = ClassifierOptions(settings.epochs, settings.batch_size, rate, optimizer="sgd", loss="log_loss")
+    options = ClassifierOptions(
+        settings.epochs, settings.batch_size, rate, optimizer="sgd", momentum=settings.momentum, loss="log_loss"
+    )
     shares = [dead_share(network, data)]
     for _ in train(network, data, held_out, options, generator):
         shares.append(dead_share(network, data))

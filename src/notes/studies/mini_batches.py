@@ -59,7 +59,7 @@ def samples_to_target(
     network = Mlp(data.inputs.shape[1], settings.hidden_sizes, 10).initialise(generator)
     batch = torch.from_numpy(data.inputs[:batch_size].copy()), torch.from_numpy(data.targets[:batch_size])
     held = bytes_held(network, *batch)
-    options = ClassifierOptions(settings.max_epochs, batch_size, rate, optimizer="sgd")
+    options = ClassifierOptions(settings.max_epochs, batch_size, rate, optimizer="sgd", momentum=settings.momentum)
     started, epochs, reached = time.perf_counter(), settings.max_epochs, 0
     for record in train(network, data, held_out, options, generator):
         if record["val/accuracy"] >= settings.target_accuracy:

@@ -66,7 +66,9 @@ def epochs_to_target(
     if name == "shifted":
         layers = (layer if isinstance(layer, nn.Linear) else Shifted(layer) for layer in network.layers)
         network.layers = nn.Sequential(*layers)
-    options = ClassifierOptions(settings.max_epochs, settings.batch_size, rate, optimizer="sgd", loss="log_loss")
+    options = ClassifierOptions(
+        settings.max_epochs, settings.batch_size, rate, optimizer="sgd", momentum=settings.momentum, loss="log_loss"
+    )
     for record in train(network, data, held_out, options, generator):
         if record["val/loss"] <= settings.target_loss:
             return {"epochs": int(record["epoch"]), "reached": 1}

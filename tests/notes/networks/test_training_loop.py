@@ -104,7 +104,8 @@ def test_an_epoch_of_sgd_with_momentum_is_the_one_computed_by_hand():
     split = blobs(40)
     network = Mlp(3, [], 1).initialise(generator(1))
     weight, bias = (parameter.detach().numpy().astype(float).flatten() for parameter in network.parameters())
-    fit(network, split, epochs=2, batch_size=16, learning_rate=0.1, optimizer="sgd", loss="log_loss", weight_decay=0.01)
+    sgd = {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.01}
+    fit(network, split, epochs=2, batch_size=16, learning_rate=0.1, loss="log_loss", **sgd)
     velocity, parameters, shuffles = np.zeros(4), np.append(weight, bias), generator()
     outcomes = []
     for _ in range(2):

@@ -1,11 +1,21 @@
 """The rows, numbers and texts that all studies share, by hand."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 
-from notes.studies.shared.base import Verdict, column, describe, mean_times, rows_where, table
-from notes.studies.shared.experiment import generator_for
+from notes.studies.shared.base import (
+    Verdict,
+    across_seeds,
+    column,
+    describe,
+    mean_times,
+    numbered,
+    rows_where,
+    table,
+)
+from notes.studies.shared.experiment import generator_for, random_for
 
 ROWS = [
     {"kind": "a", "value": 1.0, "time/fit_s": 2.0},
@@ -35,10 +45,39 @@ def test_only_a_claim_without_conditions_counts_as_holding(text, holds):
     assert metrics == {"effect": 2.0, "effect_low": 1.0, "effect_high": 3.0, "holds": holds}
 
 
-def test_repetitions_draw_unrelated_numbers_and_the_same_repetition_the_same_ones():
-    draws = {keys: generator_for(*keys).initial_seed() for keys in [(7, 0), (7, 1), (8, 0), (7, 0, 1)]}
-    assert len(set(draws.values())) == 4
-    assert generator_for(7, 0).initial_seed() == draws[7, 0]
+def test_a_repetition_draws_what_numpy_spawns_for_it_and_shares_it_with_no_other_seed():
+    seed = np.random.SeedSequence(7)
+    spawned = np.random.SeedSequence(7).spawn(3)
+    assert [random_for(seed, key).random() for key in range(3)] == [
+        np.random.default_rng(one).random() for one in spawned
+    ]
+    seeds = [seed, np.random.SeedSequence(8), *spawned]
+    draws = [generator_for(one, *keys).initial_seed() for one in seeds for keys in [(0,), (1,), (0, 1)]]
+    # The seed's child 1 drawn by its key 0 is the seed drawn by the keys 1, 0: none of these are the same.
+    assert len(set(draws)) == len(draws) - 1
+    assert generator_for(seed, 0).initial_seed() == draws[0]
+
+
+VERDICT = Verdict("holds", "points", 2.0, 1.0, 3.0, "Found")
+
+
+def test_seeds_that_agree_with_each_other_and_with_all_rows_together_settle_a_claim():
+    settled = across_seeds([VERDICT] * 5, replace(VERDICT, value=2.5))
+    assert (settled.text, settled.value, settled.seeds) == ("holds", 2.5, "holds in 5 of 5")
+
+
+@pytest.mark.parametrize(("texts", "pooled"), [(["holds"] * 4 + ["fails"], "holds"), (["fails"] * 5, "holds")])
+def test_seeds_that_disagree_leave_a_claim_unsettled(texts, pooled):
+    verdicts = [replace(VERDICT, text=text) for text in texts]
+    unsettled = across_seeds(verdicts, replace(VERDICT, text=pooled))
+    assert unsettled.text == "unsettled"
+    assert unsettled.seeds.endswith(f"fails in {texts.count('fails')} of 5")
+
+
+def test_the_rows_of_all_seeds_are_those_of_one_longer_study():
+    rows = [{"repetition": 0, "value": 1}, {"repetition": 1, "value": 2}]
+    assert [row["repetition"] for seed in (1, 2, 3) for row in numbered(rows, seed)] == [0, 1, 2, 3, 4, 5]
+    assert numbered([{"value": 1}], 2) == [{"study_seed": 2, "value": 1}]
 
 
 def test_a_verdict_comes_back_from_its_texts_and_is_described_with_claim_effect_and_rule():

@@ -1,7 +1,8 @@
 """What every study shares: the verdict, and the rows of its table."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,13 @@ Row = dict[str, Any]  # of the tidy table; a key that begins with time/ goes to 
 class Verdict:
     """What a study found: the effect with its 95 % interval, and what that says of the claim."""
 
-    text: str  # "holds", "fails", "holds under …" or "fails under …"
+    text: str  # "holds", "fails", "holds only for …", or "unsettled" where the study's seeds disagree
     effect: str  # what the effect size is, with its unit
     value: float
     low: float
     high: float
     finding: str  # one sentence with the numbers: the figure's title
+    seeds: str = ""  # what each of the study's seeds said: "holds in 5 of 5"
 
     @classmethod
     def of(cls, texts: Mapping[str, Any]) -> "Verdict":
@@ -32,6 +34,17 @@ class Verdict:
         return {"study.verdict": self.text} | effect | {"holds": int(self.text == "holds")}
 
 
+def across_seeds(verdicts: Sequence[Verdict], pooled: Verdict) -> Verdict:
+    """Return what independent seeds say together: the numbers of all their rows, `pooled`, and the text they agree on.
+
+    Where their texts differ, or the pooled rows say something else, the claim is unsettled.
+    """
+    texts = Counter(verdict.text for verdict in verdicts)
+    seeds = ", ".join(f"{text} in {count} of {len(verdicts)}" for text, count in texts.most_common())
+    agreed = set(texts) == {pooled.text}
+    return replace(pooled, text=pooled.text if agreed else "unsettled", seeds=seeds)
+
+
 def describe(texts: Mapping[str, Any]) -> str:
     """Return the texts of a verdict.json as a paragraph each of Markdown: claim, verdict, effect and rule."""
     interval = f"{texts['value']:.4g} (95 % interval {texts['low']:.4g} to {texts['high']:.4g})"
@@ -40,8 +53,19 @@ def describe(texts: Mapping[str, Any]) -> str:
 **Verdict: {texts["text"]}.** {texts["finding"]}.
 
 - Effect, {texts["effect"]}: {interval}
+- Independent seeds: {texts["seeds"]}
 - Rule: {texts["rule"]}
 """
+
+
+def numbered(rows: Sequence[Row], seed: int) -> list[Row]:
+    """Return the rows of the study's seed of this number, 1 the first: its repetitions follow those of the seeds before.
+
+    So the rows of all seeds together are those of one longer study.
+    """
+    count = 1 + max((int(row["repetition"]) for row in rows if "repetition" in row), default=0)
+    shifted = ({"repetition": row["repetition"] + (seed - 1) * count} if "repetition" in row else {} for row in rows)
+    return [{"study_seed": seed} | row | shift for row, shift in zip(rows, shifted, strict=True)]
 
 
 def rows_where(rows: Iterable[Row], **equal: Any) -> list[Row]:

@@ -10,9 +10,19 @@ from notes.data.tasks import Split
 from notes.networks.mlp import ClassifierOptions, Mlp, NonFiniteLossError, fit_classifier
 
 
-def generator_for(seed: int, *keys: int) -> torch.Generator:
-    """Return the random generator of one repetition: unrelated for different keys, the same for the same ones."""
-    state = np.random.SeedSequence([seed, *keys]).generate_state(1, np.uint64)
+def stream(seed: np.random.SeedSequence, *keys: int) -> np.random.SeedSequence:
+    """Return the child of `seed` with these keys, as `spawn` makes it: independent of every other child's numbers."""
+    return np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, *keys))
+
+
+def random_for(seed: np.random.SeedSequence, *keys: int) -> np.random.Generator:
+    """Return NumPy's generator of one repetition."""
+    return np.random.default_rng(stream(seed, *keys))
+
+
+def generator_for(seed: np.random.SeedSequence, *keys: int) -> torch.Generator:
+    """Return torch's generator of one repetition."""
+    state = stream(seed, *keys).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0]) >> 1)
 
 
