@@ -59,7 +59,7 @@ def describe(texts: Mapping[str, Any]) -> str:
 
 
 def numbered(rows: Sequence[Row], seed: int) -> list[Row]:
-    """Return the rows of the study's seed of this number, 1 the first: its repetitions follow those of the seeds before.
+    """Return the rows of seed 1, 2, …, with repetitions that follow those of the seeds before.
 
     So the rows of all seeds together are those of one longer study.
     """
