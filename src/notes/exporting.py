@@ -1,6 +1,5 @@
 """One-file ONNX of a network, and the check that it computes the same."""
 
-import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,22 +58,22 @@ def to_onnx(network: Network, example: np.ndarray, *, opset: int) -> bytes:
 def fold_batch_norm(network: Mlp) -> nn.Sequential:
     """Return the layers of `network` at inference: each BatchNorm inside its Linear, no Dropout.
 
-    With s = weight / √(running variance + ε) of the BatchNorm: W' = W * s and b' = (b - running mean) * s + bias,
-    computed in float64 (Jacob et al. 2018, section 3.2).
+    With s = weight / √(running variance + ε) of the BatchNorm: W' = W * s and b' = bias - running mean * s, computed in
+    float64 (Jacob et al. 2018, section 3.2); the Linear itself has no bias.
     """
     layers: list[nn.Module] = []
     for layer in network.layers:
         if isinstance(layer, nn.BatchNorm1d):
-            linear = copy.deepcopy(layers.pop())
+            linear = layers.pop()
             assert isinstance(linear, nn.Linear)
+            folded = nn.Linear(linear.in_features, linear.out_features, dtype=linear.weight.dtype)
             assert layer.running_var is not None
             assert layer.running_mean is not None
             with torch.no_grad():
                 scale = layer.weight.double() / (layer.running_var.double() + layer.eps).sqrt()
-                bias = (linear.bias.double() - layer.running_mean.double()) * scale + layer.bias.double()
-                linear.weight.copy_(linear.weight.double() * scale[:, None])
-                linear.bias.copy_(bias)
-            layers.append(linear)
+                folded.weight.copy_(linear.weight.double() * scale[:, None])
+                folded.bias.copy_(layer.bias.double() - layer.running_mean.double() * scale)
+            layers.append(folded)
         elif not isinstance(layer, nn.Dropout | GaussianNoise):
             layers.append(layer)
     return nn.Sequential(*layers)

@@ -33,34 +33,41 @@ def python_starts(command: str, folder: Path) -> Iterator[PythonStart]:
             exported = paths
         else:
             search = [_join(folder, entry) for entry in ":".join(paths).split(":") if entry]
-            start = _start(words, folder, search)
-            if start:
-                yield start
+            yield from _starts(words, folder, search)
 
 
-def _start(words: list[str], folder: Path, search: list[Path]) -> PythonStart | None:
+def _starts(words: list[str], folder: Path, search: list[Path]) -> Iterator[PythonStart]:
     python = next((index for index, word in enumerate(words) if PYTHON.fullmatch(PurePath(word).name)), None)
     command = next((index for index, word in enumerate(words) if "=" not in word), 0)
     if python is None and words[command] not in LAUNCHERS and not words[command].endswith(".py"):
-        return None
+        return
     arguments = iter(words[command:] if python is None else words[python + 1 :])
     here = (_join(folder, "."), *search)
     for word in arguments:
         if word in OPTIONS_WITH_VALUE:
             next(arguments, None)
         elif re.fullmatch(r"-[A-Za-z]*c", word) and python is not None:
-            return PythonStart(here, code=next(arguments, ""))
+            yield PythonStart(here, code=next(arguments, ""))
+            return
         elif re.fullmatch(r"-[A-Za-z]*m", word):
-            module = next(arguments, "")
-            # Modules such as coverage or torch.distributed.run start a script in their turn.
-            script = next((_join(folder, rest) for rest in arguments if rest.endswith(".py")), None)
-            run = (script.parent,) if script and script.is_file() else ()
-            return PythonStart((*run, *here), module=module, script=script if run else None)
+            module, script = next(arguments, ""), _started_in_turn(arguments, folder)
+            yield PythonStart((*([script.parent] if script else []), *here), module=module, script=script)
+            return
         elif word.endswith(".py") or (python is not None and not word.startswith("-")):
             script = _join(folder, word)
             script = script / "__main__.py" if script.is_dir() else script
-            return PythonStart((script.parent, *search), script=script)
-    return None
+            search = [script.parent, *search]
+            yield PythonStart(tuple(search), script=script)
+            started = _started_in_turn(arguments, folder)
+            if started:
+                yield PythonStart(tuple(search), script=started)
+            return
+
+
+def _started_in_turn(arguments: Iterator[str], folder: Path) -> Path | None:
+    """Return the script that a module such as coverage or torch.distributed.run, or a launcher of one's own, starts."""
+    script = next((_join(folder, word) for word in arguments if word.endswith(".py")), None)
+    return script if script and script.is_file() else None
 
 
 def _simple_commands(command: str) -> Iterator[list[str]]:

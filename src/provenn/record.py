@@ -112,9 +112,11 @@ def process_name(number: int | None = None) -> str:
 def numeric_platform() -> str:
     """Return what the bits of a result depend on besides its inputs, as far as this process has loaded it.
 
-    Processor and instruction set; then, where the stage imported them: BLAS (threadpoolctl), NumPy and torch.
+    Processor and instruction set, or what the environment variable NUMERIC_PLATFORM says instead of the set: of a stage
+    that holds its libraries to less than the processor has. Then the C library, whose functions NumPy and torch call,
+    and where the stage imported them: BLAS (threadpoolctl), NumPy and torch.
     """
-    parts = [f"{os.uname().machine} {_instruction_set()}"]
+    parts = [f"{os.uname().machine} {os.environ.get('NUMERIC_PLATFORM') or _instruction_set()}", *_c_library()]
     pools = sys.modules.get("threadpoolctl")
     if pools:
         blas = [pool for pool in pools.threadpool_info() if pool["user_api"] == "blas"]
@@ -130,6 +132,12 @@ def _instruction_set() -> str:
         flags = Path("/proc/cpuinfo").read_text().split()
         return next((name for name in ("avx512f", "avx2", "asimd") if name in flags), "baseline").upper()
     return "unknown"
+
+
+def _c_library() -> list[str]:
+    with suppress(ValueError, OSError, AttributeError):
+        return [os.confstr("CS_GNU_LIBC_VERSION") or "unknown C library"]
+    return []
 
 
 def _version(module: ModuleType) -> str:

@@ -106,7 +106,7 @@ def test_training_never_sees_test_data(clones: tuple[Repository, Repository], tm
     model.unlink()
     assert not list((blind / "data").rglob("test"))
     clone = Repository(blind)
-    command = "PYTHONPATH=src python stages/train_baseline.py moons_random_forest"
+    command = "python src/stage.py portable stages/train_baseline.py moons_random_forest"
     clone.run("sh", "-c", command)
     assert digest(model) == expected
 

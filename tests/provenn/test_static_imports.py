@@ -17,8 +17,8 @@ SHOW_MODULES = """
 import atexit, os, sys
 
 def show():
-    # The main module has lost its __file__ by now.
-    files = {sys.argv[0], *(getattr(module, "__file__", None) for module in list(sys.modules.values()))}
+    # The main module has lost its __file__ by now, and a script that it ran was never a module.
+    files = {*(word for word in sys.argv if word.endswith(".py")), *(getattr(module, "__file__", None) for module in list(sys.modules.values()))}
     with open(SEEN, "a") as seen:
         seen.write("".join(f"{os.path.abspath(file)}\\n" for file in files if file and os.path.isfile(file)))
 
@@ -60,6 +60,8 @@ TREE = {
     "src/spaces/inner/module.py": "import spaces.other\n",
     "src/spaces/other.py": "",
     "src/helper.py": "",
+    "src/fallback.py": "",
+    "src/launch.py": "import runpy, sys\nimport pkg.other\nrunpy.run_path(sys.argv[2])\n",
     "run.py": "import stages.helper\n",
 }
 
@@ -68,6 +70,7 @@ COMMANDS = [
     "PYTHONPATH=src python -u -W ignore stages/train.py > log.txt 2>&1",
     "PYTHONPATH=src /usr/bin/env python stages/train.py",
     "env PYTHONPATH=missing:src python3 ./stages/../stages/train.py",
+    "python src/launch.py fast stages/train.py --epochs 3",
     "PYTHONPATH=src python -m pkg",
     "PYTHONPATH=src python -um pkg.tool",
     "PYTHONPATH=src python -c 'import pkg.deep.leaf; from pkg import late'",

@@ -19,6 +19,7 @@ from torch.nn import functional
 from notes.data.tasks import Split
 from notes.files import UserError
 from notes.networks import extras
+from notes.networks.linear import Linear
 
 Criterion = Callable[[Tensor, Tensor], Tensor]  # logits (n, outputs) and labels (n,) in, a scalar out
 
@@ -34,9 +35,9 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 class Mlp(nn.Module):
     """A multi-layer perceptron: (n, inputs) → logits (n, outputs); without hidden layers it is logistic regression.
 
-    A hidden layer is Linear → BatchNorm (optional) → activation → Dropout (optional). `noise` is the standard deviation
-    of Gaussian noise on the inputs and before each activation (the baseline of Rasmus et al., 2015). One output is the
-    logit of class 1 of two.
+    A hidden layer is Linear → BatchNorm (optional, then without bias) → activation → Dropout (optional). `noise` is the
+    standard deviation of Gaussian noise on the inputs and before each activation (the baseline of Rasmus et al., 2015).
+    One output is the logit of class 1 of two.
     """
 
     def __init__(
@@ -57,7 +58,8 @@ class Mlp(nn.Module):
         self.sizes = [inputs, *hidden_sizes, outputs]
         layers: list[nn.Module] = [extras.GaussianNoise(noise)] if noise else []
         for fan_in, fan_out in zip(self.sizes[:-2], self.sizes[1:-1], strict=True):
-            layers.append(nn.Linear(fan_in, fan_out))
+            # Batch normalisation takes the mean away, and with it a bias: its gradient would be nothing but rounding.
+            layers.append(Linear(fan_in, fan_out, bias=not batch_norm))
             if batch_norm:
                 layers.append(nn.BatchNorm1d(fan_out))
             if noise:
@@ -65,7 +67,7 @@ class Mlp(nn.Module):
             layers.append(ACTIVATIONS[activation]())
             if dropout:
                 layers.append(nn.Dropout(dropout))
-        layers.append(nn.Linear(self.sizes[-2], outputs))
+        layers.append(Linear(self.sizes[-2], outputs))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -85,7 +87,8 @@ class Mlp(nn.Module):
                 nn.init.xavier_uniform_(layer.weight, generator=generator)
             else:
                 nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
         return self
 
     def architecture(self) -> dict[str, Any]:
@@ -149,9 +152,10 @@ def fit_classifier(
 ) -> Iterator[dict[str, float]]:
     """Train `network` and yield a record an epoch; whoever calls logs it, draws a progress bar or stops early.
 
-    It ends with the weights of the epoch with the lowest validation loss, or of the last one without `validation`, in
-    `eval` mode on the CPU. Shuffling draws from `generator`; `augment` changes the inputs (n, d) of each training
-    batch. Raises NonFiniteLossError, and UserError for a batch size that does not fit the number of samples.
+    It ends, also when it is broken off, with the weights of the epoch with the lowest validation loss so far, or of the
+    last one without `validation`, in `eval` mode on the CPU. Shuffling draws from `generator`; `augment` changes the
+    inputs (n, d) of each training batch. Raises NonFiniteLossError, and UserError for a batch size that does not fit
+    the number of samples.
     """
     extras.require_batches(network, len(train.targets), options.batch_size)
     network.to(device)
@@ -168,25 +172,30 @@ def fit_classifier(
     forward = extras.in_bfloat16(network, device) if options.precision == "bfloat16" else network
     best_loss, best_epoch, best_weights = math.inf, 0, None
 
-    for epoch in range(1, options.epochs + 1):
-        network.train()
-        batches = shuffled_batches(inputs, labels, options.batch_size, generator)
-        if augment:
-            batches = ((augment(batch), targets) for batch, targets in batches)
-        record: dict[str, float] = {"epoch": epoch, "train/loss": train_epoch(forward, batches, criterion, optimizer)}
-        if held_out:
-            record["val/loss"], record["val/accuracy"] = evaluate(kept, *held_out, make_criterion(options.loss))
-        if not all(math.isfinite(value) for value in record.values()):
-            raise NonFiniteLossError(f"the loss is no longer finite in epoch {epoch}: lower learning_rate.")
-        if held_out:
-            if record["val/loss"] < best_loss:
-                best_loss, best_epoch, best_weights = record["val/loss"], epoch, copy.deepcopy(kept.state_dict())
-            record["val/best"] = float(best_epoch == epoch)
-        yield record
-        if held_out and options.patience and epoch - best_epoch >= options.patience:
-            break
-    network.load_state_dict(best_weights or kept.state_dict())
-    network.to("cpu").eval()
+    try:
+        for epoch in range(1, options.epochs + 1):
+            network.train()
+            batches = shuffled_batches(inputs, labels, options.batch_size, generator)
+            if augment:
+                batches = ((augment(batch), targets) for batch, targets in batches)
+            record: dict[str, float] = {
+                "epoch": epoch,
+                "train/loss": train_epoch(forward, batches, criterion, optimizer),
+            }
+            if held_out:
+                record["val/loss"], record["val/accuracy"] = evaluate(kept, *held_out, make_criterion(options.loss))
+            if not all(math.isfinite(value) for value in record.values()):
+                raise NonFiniteLossError(f"the loss is no longer finite in epoch {epoch}: lower learning_rate.")
+            if held_out:
+                if record["val/loss"] < best_loss:
+                    best_loss, best_epoch, best_weights = record["val/loss"], epoch, copy.deepcopy(kept.state_dict())
+                record["val/best"] = float(best_epoch == epoch)
+            yield record
+            if held_out and options.patience and epoch - best_epoch >= options.patience:
+                break
+    finally:  # also where the caller breaks off
+        network.load_state_dict(best_weights or kept.state_dict())
+        network.to("cpu").eval()
 
 
 class NonFiniteLossError(UserError):

@@ -198,6 +198,7 @@ class RecordParams(NetworkParams):
 class Params(NetworkParams):
     """The params.yaml of the main pipeline, a section per stage."""
 
+    numeric: Literal["portable", "native"]
     generate_synthetic: GenerateSynthetic
     train_regression: TrainRegression
     train_baseline: dict[str, Baseline]
