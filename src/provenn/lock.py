@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +47,15 @@ def with_results(root: Path, stages: Mapping[str, Entry], commit: str | None = N
         elif found := locks[_lock_of(name)].get(name.rpartition(":")[2]):
             entries[name] = _as_recorded(stage, found)
     return entries
+
+
+def recorded(root: Path, names: Iterable[str]) -> dict[str, Entry]:
+    """Return what the working folder's locks alone say of stages: command, dependencies, parameters and outputs.
+
+    Quick, for no dvc.yaml is read; a stage without a result is left out.
+    """
+    stages = {name: Entry(name, "", {}, {}, {}, folder=_folder_of(name)) for name in names}
+    return with_results(root, stages)
 
 
 def past_locks(root: Path, *, newest_first: bool = False) -> Iterator[tuple[str, dict[str, Entry]]]:
@@ -94,6 +103,11 @@ def _read_lock_file(root: Path, commit: str | None, path: str) -> Mapping[str, A
 
 def _is_file(name: str) -> bool:
     return name.endswith(".dvc") and ":" not in name
+
+
+def _folder_of(name: str) -> str:
+    folder = Path(name.rpartition(":")[0]).parent.as_posix()
+    return "" if folder == "." else folder
 
 
 def _lock_of(name: str) -> str:

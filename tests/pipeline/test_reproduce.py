@@ -10,6 +10,7 @@ from provenn.files import UserError
 from provenn.lock import read_lock
 from provenn.repository import uncommitted_patch
 from provenn.trust.reproduce import DIFFERENT, IDENTICAL, WITHIN_TOLERANCE, compare, reproduce
+from provenn.trust.tolerance import judge
 from provenn.view.store import connect
 from provenn.view.sync import synchronise
 
@@ -29,14 +30,46 @@ TRAINING = "train_regression@linear-scratch"
 def test_other_bits_are_excused_by_another_platform_alone_and_within_the_tolerance(
     loss: float, platforms: tuple[str | None, str | None], verdict: str, code: int
 ) -> None:
-    answer = compare({"model": "1"}, {"model": "2"}, {"val/loss": 0.5}, {"val/loss": loss}, platforms)
+    answer = compare({"model": "1"}, {"model": "2"}, judge({"val/loss": 0.5}, {"val/loss": loss}, {}), platforms)
     assert answer.verdict == verdict
     assert answer.exit_code == code
-    assert answer.metrics == {"val/loss": (0.5, loss)}
+    assert [(number.recorded, number.now) for number in answer.numbers] == [(0.5, loss)]
 
 
 def test_equal_bytes_are_identical_on_any_platform() -> None:
-    assert compare({"model": "1"}, {"model": "1"}, {}, {}, (HERE, ELSEWHERE)).verdict == IDENTICAL
+    assert compare({"model": "1"}, {"model": "1"}, [], (HERE, ELSEWHERE)).verdict == IDENTICAL
+
+
+def test_other_bytes_that_no_number_speaks_of_are_different_on_any_platform() -> None:
+    assert compare({"model": "1"}, {"model": "2"}, [], (HERE, ELSEWHERE)).verdict == DIFFERENT
+
+
+@pytest.mark.parametrize(
+    ("name", "recorded", "now", "close"),
+    [
+        ("different_predictions", 0.0, 9999.0, False),  # whole numbers are equal or they are not
+        ("rows", 10000.0, 10000.0, True),
+        ("entropy", 2.0, 2.019, True),  # a name that nobody thought of is judged as any other
+        ("entropy", 2.0, 2.021, False),
+        ("val/loss", 0.5, None, False),
+        ("p_value", 0.04, 0.3, False),
+        ("mnist/accuracy", 0.98, 0.984, True),
+        ("mnist/accuracy", 0.98, 0.986, False),
+        ("epoch", 19.0, 21.0, True),
+        ("ratio", -2.0, -2.09, True),
+        ("ratio", -2.0, -2.11, False),
+    ],
+)
+def test_every_number_is_judged_by_a_rule_of_its_own(
+    name: str, recorded: float, now: float | None, close: bool
+) -> None:
+    tolerances: dict[str, float | str] = {"*accuracy": 0.005, "epoch": 5, "ratio": "5 %"}
+    (number,) = judge({name: recorded}, {} if now is None else {name: now}, tolerances)
+    assert number.close == close
+    # Even one number that is not close makes the results different.
+    numbers = [*judge({"fine": 1.0}, {"fine": 1.0}, {}), number]
+    verdict = compare({"model": "1"}, {"model": "2"}, numbers, (HERE, ELSEWHERE)).verdict
+    assert verdict == (WITHIN_TOLERANCE if close else DIFFERENT)
 
 
 @pytest.mark.slow
@@ -67,7 +100,8 @@ def test_a_result_that_does_not_come_out_again_is_called_different(linear: Repos
     shown = linear.provenn("reproduce", "--json", TRAINING, code=1)
     answer = json.loads(shown.stdout)
     assert answer["verdict"] == DIFFERENT
-    assert answer["metrics"]["val/loss"] == [0.5 * metrics["val/loss"], metrics["val/loss"]]
+    (loss,) = (number for number in answer["numbers"] if number["name"] == "val/loss")
+    assert (loss["recorded"], loss["now"]) == (0.5 * metrics["val/loss"], metrics["val/loss"])
     differing = {path for path, (recorded, now) in answer["outputs"].items() if recorded != now}
     assert differing == {str(results.relative_to(linear.root))}
 

@@ -18,7 +18,8 @@ import atexit, os, sys
 
 def show():
     # The main module has lost its __file__ by now, and a script that it ran was never a module.
-    files = {*(word for word in sys.argv if word.endswith(".py")), *(getattr(module, "__file__", None) for module in list(sys.modules.values()))}
+    scripts = [word for word in sys.argv if word.endswith(".py")]
+    files = {*scripts, *(getattr(module, "__file__", None) for module in list(sys.modules.values()))}
     with open(SEEN, "a") as seen:
         seen.write("".join(f"{os.path.abspath(file)}\\n" for file in files if file and os.path.isfile(file)))
 

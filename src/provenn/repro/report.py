@@ -1,11 +1,12 @@
 """What became of a pipeline run, for the terminal and for scripts."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from provenn.repro.processes import Outcome
+from provenn.repro.repeated import Repetition
 
 UP_TO_DATE: frozenset[Outcome] = frozenset({"ran", "restored", "unchanged"})
 
@@ -20,6 +21,7 @@ class Report:
     logs: dict[str, Path] = field(default_factory=dict)
     total_seconds: float = 0.0
     stopped_by: int | None = None
+    repetition: Repetition = field(default_factory=lambda: Repetition([], [], []))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -43,10 +45,11 @@ class Report:
 
     @property
     def sentence(self) -> str:
-        """The report in one line."""
+        """The report in one line, and one on whether results came out again."""
         counts = ", ".join(f"{count} {outcome}" for outcome, count in self.counts.items())
         stages = "1 stage" if len(self.outcomes) == 1 else f"{len(self.outcomes)} stages"
-        return f"{stages}: {counts}; {self.total_seconds:.1f} s, {self.jobs} at once"
+        told = f"\n{self.repetition.sentence}" if self.repetition.sentence else ""
+        return f"{stages}: {counts}; {self.total_seconds:.1f} s, {self.jobs} at once{told}"
 
     def as_json(self) -> dict[str, Any]:
         """Return the report for a script."""
@@ -60,5 +63,6 @@ class Report:
             "jobs": self.jobs,
             "seconds": round(self.total_seconds, 2),
             "counts": self.counts,
+            "repeated": asdict(self.repetition),
             "stages": stages,
         }

@@ -16,9 +16,11 @@ from typing import Protocol
 
 from provenn.exclusive import only_one
 from provenn.files import write_json
+from provenn.lock import recorded
 from provenn.repro.dvc_locks import LockFiles, blockers, mend_rwlock
 from provenn.repro.plan import Plan, open_repository, read_plan
 from provenn.repro.processes import Outcome, StageProcess, stop
+from provenn.repro.repeated import compare
 from provenn.repro.report import UP_TO_DATE, Report
 from provenn.repro.run_cache import forget_lost_outputs
 from provenn.repro.tracking import Tracking
@@ -62,11 +64,15 @@ def reproduce(root: Path, targets: Iterable[str], jobs: int, view: View) -> Repo
     with open_repository(root) as repo, only_one(root, "repro", wait_s=0):
         mend_rwlock(repo)
         tracking = Tracking(root)
-        runner = Runner(root, read_plan(repo, targets, folder), jobs, view, tracking)
+        plan = read_plan(repo, targets, folder)
+        runner = Runner(root, plan, jobs, view, tracking)
+        before = recorded(root, plan.stages)
         try:
             report = runner.run()
         finally:
             runner.tidy_up()
+        ran = [name for name, outcome in report.outcomes.items() if outcome == "ran"]
+        report.repetition = compare(before, recorded(root, plan.stages) if ran else {}, ran)
         _remember_durations(root, report)
         report.total_seconds = time.monotonic() - began
         tracking.end(report, view.note)

@@ -16,27 +16,25 @@ from provenn.files import UserError
 from provenn.lock import read_lock
 from provenn.repository import git_root
 from provenn.trust.targets import Target, find_target
+from provenn.trust.tolerance import Judged, judge
 from provenn.view.contents import metrics as metrics_of
+from provenn.view.meta import meta_of
 from provenn.view.records import find_record
 
 IDENTICAL, WITHIN_TOLERANCE, DIFFERENT = "bit-identical", "within tolerance on another numeric platform", "different"
 EXIT_CODES = {IDENTICAL: 0, WITHIN_TOLERANCE: 3, DIFFERENT: 1}
-# Rounding differs between instruction sets, and training amplifies it: this much of a metric is the same result.
-TOLERANCE = 0.01
-# Of these a hundredth is a statement about the model; a p-value or an epoch is not.
-COMPARED = ("loss", "accuracy", "rmse", "r2", "primary")
 
 
 @dataclass
 class Reproduction:
-    """The answer: a verdict, the outputs whose digests differ, the metrics that do, and the platforms."""
+    """The answer: a verdict, the outputs' digests, the numbers where those differ, each judged, and the platforms."""
 
     target: str
     stage: str
     commit: str
     verdict: str
     outputs: dict[str, tuple[str, str | None]] = field(default_factory=dict)
-    metrics: dict[str, tuple[float, float | None]] = field(default_factory=dict)
+    numbers: list[Judged] = field(default_factory=list)
     platforms: tuple[str | None, str | None] = (None, None)
     note: str = ""
     folder: str | None = None
@@ -52,8 +50,12 @@ class Reproduction:
         table = Table("", "recorded", "now", title=title, title_justify="left")
         for path, (recorded, now) in self.outputs.items():
             table.add_row(path, recorded, "the same" if now == recorded else now or "missing")
-        for name, (before, after) in self.metrics.items():
-            table.add_row(name, f"{before:.6g}", "missing" if after is None else f"{after:.6g}")
+        for number in self.numbers:
+            if number.now != number.recorded:
+                now = "missing" if number.now is None else f"{number.now:.6g}"
+                table.add_row(
+                    number.name, f"{number.recorded:.6g}", f"{now} {'✓' if number.close else '✗'} {number.rule}"
+                )
         table.add_row("platform", self.platforms[0] or "unknown", self.platforms[1] or "unknown")
         for name, value in (("note", self.note), ("kept in", self.folder)):
             if value:
@@ -83,7 +85,8 @@ def reproduce(name: str, root: Path, *, keep: bool = False) -> Reproduction:
         with Contents(root, target.entries).files_of(target.entry, target.entry.outs) as (recorded, _):
             expected, _ = metrics_of(recorded)
         found, _ = metrics_of(entry)
-    answer = compare(target.entry.outs, entry.outs, expected, found, platforms)
+    numbers = judge(expected, found, meta_of(entry).tolerances)
+    answer = compare(target.entry.outs, entry.outs, numbers, platforms)
     answer.target, answer.stage, answer.commit = name, entry.name, commit
     if target.entry.command and entry.key != target.entry.key:
         answer.note = "command, parameters or dependencies are not what dvc.lock recorded"
@@ -94,27 +97,21 @@ def reproduce(name: str, root: Path, *, keep: bool = False) -> Reproduction:
 def compare(
     recorded: Mapping[str, str],
     now: Mapping[str, str],
-    metrics_recorded: Mapping[str, float],
-    metrics_now: Mapping[str, float],
+    numbers: list[Judged],
     platforms: tuple[str | None, str | None],
 ) -> Reproduction:
-    """Return the verdict on two results: their outputs' digests, and their metrics where the digests differ."""
+    """Return the verdict on two results: their outputs' digests, and where these differ every number of the metrics.
+
+    On one platform the bytes must be equal. On another every number must be close, and there must be one.
+    """
     outputs = {path: (value, now.get(path)) for path, value in recorded.items()}
     if recorded == now:
-        return Reproduction("", "", "", IDENTICAL, outputs, {}, platforms)
-    metrics = {
-        name: (value, metrics_now.get(name))
-        for name, value in metrics_recorded.items()
-        if metrics_now.get(name) != value
-    }
+        return Reproduction("", "", "", IDENTICAL, outputs, [], platforms)
     same_platform = platforms[0] is not None and platforms[0] == platforms[1]
-    judged = [pair for name, pair in metrics.items() if name.rpartition("/")[2].startswith(COMPARED)]
-    close = all(
-        after is not None and abs(after - before) <= TOLERANCE * max(abs(before), 0.1) for before, after in judged
-    )
-    measured = bool(metrics_recorded) and recorded.keys() == now.keys()
-    verdict = WITHIN_TOLERANCE if close and measured and not same_platform else DIFFERENT
-    return Reproduction("", "", "", verdict, outputs, metrics, platforms)
+    close = bool(numbers) and all(number.close for number in numbers) and recorded.keys() == now.keys()
+    verdict = WITHIN_TOLERANCE if close and not same_platform else DIFFERENT
+    note = "" if numbers else "no metric says how far the outputs are apart"
+    return Reproduction("", "", "", verdict, outputs, numbers, platforms, note)
 
 
 def _require_reproducible(target: Target) -> str:

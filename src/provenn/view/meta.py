@@ -1,6 +1,6 @@
 """What a stage's `meta: provenn:` in dvc.yaml declares for MLflow. Every field has a default that asks for nothing."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -33,6 +33,9 @@ class Meta(BaseModel):
         {}, description="file: folder. A number `<name>/<metric>` of the file belongs on the run of `<folder>/<name>.*`"
     )
     children: list[str] = Field([], description="files read whose runs stand below this one")
+    tolerances: dict[str, Annotated[float, Field(ge=0)] | Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?%$")]] = Field(
+        {}, description="pattern of metrics: the difference that still is the same result, `0.01` or `2 %`"
+    )
     artifacts: list[str] = Field([], description="outputs shown besides metrics and plots")
     description: str | None = Field(None, description="an output in Markdown that describes the run")
 
