@@ -35,6 +35,7 @@ TIED = {
     "batch_sizes",
     "label_smoothing",
     "augmentation",
+    "train_on",
 }
 
 
@@ -506,7 +507,12 @@ def test_a_misspelt_strength_names_the_nearest_one():
     [
         ("moons_mlp", {"augmentation": AUGMENTATION}, "augmentation: distorts images"),
         ("moons_mlp", {"label_smoothing": 0.1}, "label_smoothing: is for loss: cross_entropy"),
-        ("mnist_mlp", {"train_on": "train_and_validation", "patience": 3}, "patience: is for train_on: train"),
+        (
+            "mnist_mlp",
+            {"train_on": "train_and_validation", "keep": "last", "patience": 3},
+            "patience: is for train_on: train",
+        ),
+        ("mnist_mlp", {"train_on": "train_and_validation"}, "keep: best is for train_on: train"),
     ],
 )
 def test_settings_of_a_network_that_do_not_go_together_are_refused(network, values, sentence):
