@@ -6,7 +6,7 @@ import numpy as np
 
 from notes.data.tasks import TASKS, load_split
 from notes.evaluation import choose_champion
-from notes.evaluation.report import Options, judge, judge_coefficients, metrics_of, prediction_table
+from notes.evaluation.report import Counterpart, Options, judge, judge_coefficients, metrics_of, prediction_table
 from notes.files import read_json, write_json, write_rows
 from notes.loading import load_models
 from notes.script import run_script
@@ -20,7 +20,10 @@ def main(name: str) -> None:
     settings = vars(read_settings("evaluate"))
     with track():
         task, models = TASKS[name], load_models(Path("models") / name)
-        counterparts = vars(settings.pop("counterparts"))
+        margin = getattr(settings.pop("equivalence_margin"), name, None)
+        counterparts = {
+            network: Counterpart(**vars(pair)) for network, pair in vars(settings.pop("counterparts")).items()
+        }
 
         validation = load_split(name, "validation")
         validated = {
@@ -32,7 +35,7 @@ def main(name: str) -> None:
 
         test = load_split(name, "test")
         predictions = {model.name: model.predict(test.inputs) for model in models.values()}
-        report = judge(task, test, predictions, counterparts, Options(**settings))
+        report = judge(task, test, predictions, counterparts, Options(**settings, equivalence_margin=margin))
         report.tables["predictions"] = prediction_table(test.targets, predictions[champion])
         if task.kind == "regression":
             truth = np.array(read_json(Path("data") / name / "test" / "truth.json")["coefficients"])

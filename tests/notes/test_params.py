@@ -338,12 +338,12 @@ SCRATCH = ("train_regression", "linear", "scratch")
         ),
         (
             ("evaluate", "counterparts", "mnist_mpl"),
-            "mnist_dummy",
+            {"baseline": "mnist_dummy", "differs": "all"},
             "evaluate.counterparts.mnist_mpl: no model is named mnist_mpl; did you mean mnist_mlp?",
         ),
         (
             ("evaluate", "counterparts", "mnist_mlp"),
-            "moons_dummy",
+            {"baseline": "moons_dummy", "differs": "all"},
             "evaluate.counterparts.mnist_mlp: moons_dummy belongs to another task.",
         ),
         (
@@ -368,6 +368,22 @@ SCRATCH = ("train_regression", "linear", "scratch")
 )
 def test_a_mistake_is_told_in_one_plain_sentence(path, value, line):
     assert refusal(changed(path, value)) == [line]
+
+
+def test_a_pair_that_differs_by_the_library_alone_has_equal_settings_for_all_that_both_can_set():
+    params = load_params(ROOT / "params.yaml")
+    pairs = {name: pair for name, pair in params.evaluate.counterparts.items() if pair.differs == "the library alone"}
+    assert set(pairs) == {"moons_mlp_plain", "mnist_mlp_plain"}
+    for name, pair in pairs.items():
+        ours, theirs = params.train_mlp[name], params.train_baseline[pair.baseline]
+        for setting in ("hidden_sizes", "activation", "learning_rate", "batch_size", "epochs", "seed"):
+            assert getattr(ours, setting) == getattr(theirs, setting)
+        assert ours.weight_decay == theirs.weight_decay / theirs.batch_size
+        # What MLPClassifier does and has no other choice of, or is left at its default.
+        fixed = {"optimizer": "adam", "schedule": "constant", "initialisation": "glorot", "keep": "last"}
+        absent = {"batch_norm": False, "dropout": 0.0, "noise": 0.0, "label_smoothing": 0.0, "precision": "float32"}
+        absent |= {"patience": None, "weight_average": None, "augmentation": None, "train_on": "train"}
+        assert all(getattr(ours, setting) == value for setting, value in (fixed | absent).items())
 
 
 def test_every_mistake_of_a_file_has_a_line():

@@ -4,6 +4,7 @@ The schedule and the average follow every step of the optimizer, so that the loo
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ def make_optimizer(
     """
     matrices = [values for values in network.parameters() if values.ndim > 1]
     others = [values for values in network.parameters() if values.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": others}]
+    groups: list[dict[str, Any]] = [{"params": matrices, "weight_decay": weight_decay}, {"params": others}]
     if name == "sgd":
         return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, fused=True)
     return torch.optim.Adam(groups, lr=learning_rate, fused=True)

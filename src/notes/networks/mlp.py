@@ -157,10 +157,10 @@ def fit_classifier(
 ) -> Iterator[dict[str, float]]:
     """Train `network` and yield a record an epoch; whoever calls logs it, draws a progress bar or stops early.
 
-    It ends, in `eval` mode on the CPU, with the weights of the epoch with the lowest validation loss, or of the last one
-    where options.keep is `last` or there is no `validation`. Shuffling draws from `generator`; `augment` changes the
-    inputs (n, d) of each training batch. Raises NonFiniteLossError, and UserError for a batch size that does not fit
-    the number of samples.
+    It ends with the weights of the epoch with the lowest validation loss, or of the last one where options.keep is
+    `last` or there is no `validation`, in `eval` mode on the CPU. Shuffling draws from `generator`; `augment` changes
+    the inputs (n, d) of each training batch. Raises NonFiniteLossError, and UserError for a batch size that does not
+    fit the number of samples.
     """
     extras.require_batches(network, len(train.targets), options.batch_size)
     network.to(device)

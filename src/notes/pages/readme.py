@@ -29,17 +29,27 @@ def check(root: Path = Path()) -> str:
 
 def results_table(root: Path = Path()) -> str:
     """Return the Markdown table of every model's test result with its interval."""
+    lines = ["| task | model | metric | test rows | value | 95 % interval |", "|---|---|---|---:|---:|---:|"]
+    for result in load_results(root):
+        lines.append(
+            f"| {result.task} | {result.model}{' ★' if result.champion else ''} | {result.metric} | {result.rows:,} "
+            f"| {result.value:.4f} | {result.low:.4f} to {result.high:.4f} |"
+        )
+    return "\n".join(lines)
+
+
+def comparisons_table(root: Path = Path()) -> str:
+    """Return the Markdown table of every network against its counterpart, and of what differs between the two."""
     lines = [
-        "| task | model | test metric | value | 95 % interval | against its counterpart |",
+        "| network | against | what differs | difference | 95 % interval | finding |",
         "|---|---|---|---:|---:|---|",
     ]
     for result in load_results(root):
-        star = " ★" if result.champion else ""
-        against = "" if result.p_value is None else f"{result.counterpart}: p = {result.p_value:.2g}"
-        lines.append(
-            f"| {result.task} | {result.model}{star} | {result.metric} | {result.value:.4f} "
-            f"| {result.low:.4f} to {result.high:.4f} | {against} |"
-        )
+        if found := result.comparison:
+            lines.append(
+                f"| {result.model} | {found.counterpart.removeprefix(f'{result.task}_')} | {found.differs} "
+                f"| {found.difference:.2g} | {found.low:.2g} to {found.high:.2g} | {found.conclusion} |"
+            )
     return "\n".join(lines)
 
 
@@ -60,7 +70,7 @@ def record_table(root: Path = Path()) -> str:
 
 
 def _with_tables(text: str, root: Path) -> str:
-    text = _replace(text, "results", f"{comparing.mark()}\n{results_table(root)}")
+    text = _replace(text, "results", f"{comparing.mark()}\n{results_table(root)}\n\n{comparisons_table(root)}")
     # The record's numbers are committed files, the same on any processor.
     return _replace(text, "record", record_table(root))
 
@@ -74,6 +84,6 @@ def _replace(text: str, name: str, content: str) -> str:
 
 
 def _rows(text: str) -> set[tuple[str, ...]]:
-    """Return the first two cells of every row, task and model: what stays when numbers, order and champion do not."""
+    """Return the first two cells of every row, task and model or a pair: they stay when numbers and order do not."""
     rows = [line.replace(" ★", "").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     return {tuple(row[:2]) for row in rows}
