@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from scipy import stats
 from typer.testing import CliRunner
 
 from notes.__main__ import app
@@ -49,6 +50,17 @@ def test_the_readme_shows_every_model_the_best_of_a_task_first_with_its_counterp
     text = (repository / "README.md").read_text()
     assert "| linear | linear_scratch ★ | rmse | 1,200 | 0.9000 | 0.8900 to 0.9100 |" in text
     assert "| linear_scratch | dummy | dropout, L2 | -0.01 | -0.02 to 0.001 | p = 0.25 |" in text
+
+
+def test_the_record_has_the_interval_of_the_seeds_and_that_of_the_test_images(repository):
+    metrics = {"seeds": 5, "test/accuracy": 0.99466}
+    metrics |= {f"test/accuracy_{end}": 0.99466 + shift for end, shift in (("low", -4e-4), ("high", 4e-4))}
+    metrics |= {f"test/accuracy_{end}": 0.99466 + shift for end, shift in (("lowest", -3e-4), ("highest", 5e-4))}
+    write_json(repository / "experiments/record/results/evaluate_seeds/mnist_wide/metrics.json", metrics)
+    # scipy's Wilson interval is the oracle: 9,947 of 10,000 images.
+    low, high = stats.binomtest(9947, 10_000).proportion_ci(method="wilson")
+    expected = f"| 99.43 to 99.51 | {100 * low:.2f} to {100 * high:.2f} | 99.44 to 99.52 |"
+    assert f"| mnist_wide | 5 | 99.466 % {expected}" in readme.record_table(repository)
 
 
 def test_a_new_result_makes_the_readme_stale_until_it_is_updated(repository):
