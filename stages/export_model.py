@@ -31,12 +31,13 @@ def main(task: str) -> None:
             Path("results/export_model") / task / "metrics.json",
             {
                 "rows": parity.rows,
-                "largest_difference": parity.largest_difference,
+                "largest_relative_difference": parity.largest_relative_difference,
                 "different_predictions": parity.different_predictions,
                 "bytes": len(model),
             },
         )
-        print(f"{target}: {champion}, outputs within {parity.largest_difference:.2g} on {parity.rows} test rows")
+        apart = parity.largest_relative_difference
+        print(f"{target}: {champion}, outputs within {apart:.2g} of the largest on {parity.rows} test rows")
 
 
 if __name__ == "__main__":
