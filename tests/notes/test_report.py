@@ -8,13 +8,14 @@ from matplotlib.figure import Figure
 from sklearn import metrics
 from statsmodels.stats.multitest import multipletests
 
-from notes.data.tasks import TASKS, Split
+from notes.data.tasks import TASKS, Naming, Split
 from notes.evaluation import mcnemar
 from notes.evaluation.report import Counterpart, Options, Report, judge, judge_coefficients, prediction_table
 from notes.figures.canvas import save
 from notes.figures.report import Findings, report_figures
 from notes.files import UserError
 from notes.loading import TrainedModel
+from notes.sources.mnist import CLASSES
 from notes.validation import validation_metrics
 
 OPTIONS = Options(confidence=0.95, bootstrap_resamples=200, calibration_bins=5, seed=0)
@@ -230,11 +231,12 @@ def line(name, coefficients, framework="pytorch"):
     return TrainedModel(name, framework, predict, coefficients)
 
 
-def pictures(task, test, models, champion, truth=None):
+def pictures(task, test, models, champion, truth=None, naming=None):
+    naming = naming or Naming(task, [str(number) for number in range(TASKS[task].classes or 0)])
     predictions = {name: model.predict(test.inputs) for name, model in models.items()}
     report = judge(TASKS[task], test, predictions, {}, OPTIONS)
-    rows, calibration = prediction_table(test.targets, predictions[champion]), report.tables.get("calibration", [])
-    found = Findings(champion, report.metrics, rows, calibration, truth)
+    rows = prediction_table(test.targets, predictions[champion], naming.classes)
+    found = Findings(naming, champion, report.metrics, rows, report.tables.get("calibration", []), truth)
     return dict(report_figures(TASKS[task], test.inputs, models, found))
 
 
@@ -285,7 +287,7 @@ def test_coefficients_of_another_degree_than_the_truth_have_no_picture():
     ("task", "expected"),
     [
         ("moons", {"decision_boundary_network.png"}),
-        ("mnist", {"misclassified_digits.png"}),
+        ("mnist", {"misclassified_images.png"}),
     ],
 )
 def test_the_pictures_of_a_classification(task, expected, tmp_path):
@@ -302,3 +304,22 @@ def test_the_pictures_of_a_classification(task, expected, tmp_path):
     labels = {text.get_text() for text in figures["calibration.png"].findobj() if hasattr(text, "get_text")}
     assert any("network" in label for label in labels)
     assert not any("dummy" in label for label in labels)
+
+
+def test_fashion_mnist_is_called_so_and_its_classes_by_their_names_in_every_table_and_picture():
+    test, naming = classification_test("mnist"), Naming("Fashion-MNIST", CLASSES["fashion_mnist"])
+    network = classifier("network", test, 2, "pytorch")
+    predictions = {"network": network.predict(test.inputs)}
+    report = judge(TASKS["mnist"], test, predictions, {}, OPTIONS, naming.classes)
+    assert [row["name"] for row in report.tables["per_class"]] == naming.classes
+    table = prediction_table(test.targets, predictions["network"], naming.classes)
+    assert all(row["true_class"] == naming.classes[row["true"]] for row in table)
+    assert all(row["predicted_class"] == naming.classes[row["predicted"]] for row in table)
+    figures = pictures("mnist", test, {"network": network}, "network", naming=naming)
+    for figure in figures.values():
+        assert figure.get_suptitle().startswith("Fashion-MNIST: ")
+    labels = figures["confusion_matrix.png"].axes[0].get_xticklabels()
+    assert [label.get_text() for label in labels] == naming.classes
+    mistakes = [axes.get_title().splitlines()[0].split(" → ") for axes in figures["misclassified_images.png"].axes]
+    assert mistakes
+    assert {name for pair in mistakes for name in pair if name} <= set(naming.classes)

@@ -1,6 +1,6 @@
 """The report on a task: every model's numbers on a split, and every network against its counterpart."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -60,16 +60,19 @@ def metrics_of(report: Report, model: str) -> dict[str, float]:
     }
 
 
-def prediction_table(targets: np.ndarray, predictions: np.ndarray) -> Table:
+def prediction_table(targets: np.ndarray, predictions: np.ndarray, classes: Sequence[str] = ()) -> Table:
     """Return a row per test row: the true and the predicted value.
 
-    Where `predictions` are probabilities: the true and the predicted class, and the probability of the latter.
+    Where `predictions` are probabilities: the number and the name, one of `classes`, of the true and of the predicted
+    class, and the probability of the latter.
     """
     if predictions.ndim == 1:
         return [{"true": true, "predicted": value} for true, value in zip(targets, predictions, strict=True)]
+    decided = predictions.argmax(axis=1)
     return [
-        {"true": true, "predicted": row.argmax(), "confidence": float(row.max())}
-        for true, row in zip(targets, predictions, strict=True)
+        {"true": true, "predicted": found, "confidence": float(row.max())}
+        | {"true_class": classes[true], "predicted_class": classes[found]}
+        for true, found, row in zip(targets, decided, predictions, strict=True)
     ]
 
 
@@ -79,18 +82,21 @@ def judge(
     predictions: Mapping[str, np.ndarray],
     counterparts: Mapping[str, Counterpart],
     options: Options,
+    classes: Sequence[str] = (),
 ) -> Report:
     """Judge each model's predictions on the test split and each network against its counterpart.
 
-    `predictions` holds values (n,) of a regression or class probabilities (n, classes), by model; `counterparts` is by
-    network. The p values of a table are Holm's, for there are several; a difference whose whole interval lies within
-    the margin has none. Raises UserError for predictions that are not finite.
+    `predictions` holds values (n,) of a regression or probabilities (n, classes) of the named `classes`, by model;
+    `counterparts` is by network. The p values of a table are Holm's, for there are several; a difference whose whole
+    interval lies within the margin has none. Raises UserError for predictions that are not finite.
     """
-    report = Report()
+    report, names = Report(), classes or [str(number) for number in range(task.classes or 0)]
     for model, predicted in predictions.items():
         check_predictions(model, predicted, len(test.targets))
-        judge_model = _judge_regression if task.kind == "regression" else _judge_classifier
-        judge_model(report, model, test.targets, predicted, options)
+        if task.kind == "regression":
+            _judge_regression(report, model, test.targets, predicted, options)
+        else:
+            _judge_classifier(report, model, test.targets, predicted, options, names)
     pairs = {model: pair for model, pair in counterparts.items() if {model, pair.baseline} <= set(predictions)}
     table: Table = [
         {"model": model, "counterpart": baseline, "differs": differs, "rows": len(test.targets)}
@@ -134,7 +140,12 @@ def _judge_regression(report: Report, model: str, targets: np.ndarray, predicted
 
 
 def _judge_classifier(
-    report: Report, model: str, labels: np.ndarray, probabilities: np.ndarray, options: Options
+    report: Report,
+    model: str,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    options: Options,
+    names: Sequence[str],
 ) -> None:
     decided = probabilities.argmax(axis=1)
     share = accuracy(labels, decided, options.confidence)
@@ -143,7 +154,9 @@ def _judge_classifier(
     _add(report, model, accuracy=share, log_loss=loss, calibration_error=gap, primary=share)
     classes = per_class(labels, decided, probabilities.shape[1], options.confidence)
     bins, _ = calibration(labels, probabilities, options.calibration_bins)
-    report.tables.setdefault("per_class", []).extend({"model": model} | row for row in classes)
+    report.tables.setdefault("per_class", []).extend(
+        {"model": model, "name": name} | row for name, row in zip(names, classes, strict=True)
+    )
     report.tables.setdefault("calibration", []).extend({"model": model} | row for row in bins)
 
 
