@@ -66,10 +66,11 @@ def misclassified_images(
     figure, panels = canvas(title, rows=rows, columns=columns, width=7, height=1.3 + 1.55 * rows if len(shown) else 1.3)
     for axes in panels:
         axes.set_axis_off()
-    for axes, index in zip(panels, shown, strict=False):
+    mistakes = [f"{class_names[labels[index]]} → {class_names[predicted[index]]}" for index in shown]
+    size = 9 if max(map(len, mistakes), default=0) < 16 else 7.5
+    for axes, index, mistake in zip(panels, shown, mistakes, strict=False):
         axes.imshow(images[index], cmap="gray_r", vmin=0, vmax=images.max())
-        mistake = f"{class_names[labels[index]]} → {class_names[predicted[index]]}"
-        axes.set_title(f"{mistake}\n{confidence[index]:.1%} sure", fontsize=9 if len(mistake) < 16 else 8)
+        axes.set_title(f"{mistake}\n{confidence[index]:.1%} sure", fontsize=size)
     note = f"{len(shown)} of {len(wrong):,} mistakes among {len(labels):,} images: true class → predicted class"
     figure.supxlabel(note if len(wrong) else f"No mistakes among {len(labels):,} images", fontsize=10)
     return figure

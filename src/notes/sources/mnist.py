@@ -26,7 +26,7 @@ TITLES: dict[str, str] = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 CLASSES: dict[str, list[str]] = {
     "mnist": [str(digit) for digit in range(10)],
     "fashion_mnist": [
-        "T-shirt", "trousers", "pullover", "dress", "coat", "sandals", "shirt", "sneaker", "bag", "ankle boots",
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
     ],
 }  # fmt: skip
 
