@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from notes.data.tasks import TASKS, load_inputs
+from notes.data.tasks import TASKS, load_inputs, load_naming
 from notes.figures.canvas import save
 from notes.figures.report import Findings, report_figures
 from notes.files import read_json, read_values
@@ -25,6 +25,7 @@ def main(name: str) -> None:
             predictions=read_values(results / "tables" / "predictions.csv"),
             calibration=[] if regression else read_values(results / "tables" / "calibration.csv"),
             truth=np.array(truth) if regression else None,
+            naming=load_naming(name),
         )
         models = load_models(Path("models") / name)
         for file, figure in report_figures(task, load_inputs(name, "test"), models, found):

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from notes.files import atomic_path
+from notes.files import atomic_path, write_json
 from notes.script import run_script
 from notes.settings import read_settings
-from notes.sources.mnist import read_idx, split_train_validation
+from notes.sources.mnist import CLASSES, TITLES, dataset_in, read_idx, split_train_validation
 from provenn.record import track
 
 RAW = Path("data/raw")
@@ -15,7 +15,7 @@ PREPARED = Path("data/mnist")
 
 
 def main() -> None:
-    """Split the 60,000 training pictures, stratified by digit, and save everything as .npy (uint8)."""
+    """Split the 60,000 training pictures, stratified by class, and save everything as .npy (uint8)."""
     settings = read_settings("prepare_mnist")
     with track():
         images = read_idx(RAW / "train-images-idx3-ubyte")
@@ -25,6 +25,8 @@ def main() -> None:
         )
         save("development/train", images[train], labels[train])
         save("development/validation", images[validation], labels[validation])
+        dataset = dataset_in(RAW)
+        write_json(PREPARED / "test/classes.json", {"title": TITLES[dataset], "classes": CLASSES[dataset]})
         save("test/test", read_idx(RAW / "t10k-images-idx3-ubyte"), read_idx(RAW / "t10k-labels-idx1-ubyte"))
 
 

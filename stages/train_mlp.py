@@ -35,7 +35,7 @@ def main(name: str, seed: int | None = None) -> None:
             dropout=settings.dropout,
             batch_norm=settings.batch_norm,
             noise=settings.noise,
-        ).initialise(generator)
+        ).initialise(generator, settings.initialisation)
         augment = Augmenter(settings.augmentation, generator) if settings.augmentation else None
 
         progress, history, started = Progress(settings.epochs), [], time.perf_counter()

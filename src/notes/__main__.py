@@ -46,8 +46,9 @@ def summary(
     missing = [f"{name}: not evaluated yet, run `dvc repro evaluate@{name}`\n" for name in TASKS if name not in tasks]
     console = Console()
     console.print(_results_table(results))
+    console.print(_comparisons_table(results))
     console.print(
-        "★ chosen on validation   p: paired test against the counterpart in scikit-learn\n"
+        "★ chosen on validation   p: paired test, after Holm over a task's comparisons\n"
         + "".join(missing)
         + "\nNext:\n"
         "  make ui                    every run side by side in MLflow, on this machine alone\n"
@@ -81,7 +82,7 @@ def _results_table(results: list[ModelResult]) -> Table:
     table = Table(title="Test results")
     table.add_column("model", no_wrap=True)
     table.add_column("metric")
-    for column in ("value", "95 % interval", "p"):
+    for column in ("rows", "value", "95 % interval"):
         table.add_column(column, justify="right", no_wrap=True)
     task = results[0].task
     for result in results:
@@ -91,10 +92,21 @@ def _results_table(results: list[ModelResult]) -> Table:
         table.add_row(
             f"{result.model} ★" if result.champion else result.model,
             result.metric,
+            f"{result.rows:,}",
             f"{result.value:.4f}",
             f"{result.low:.4f} to {result.high:.4f}",
-            "" if result.p_value is None else f"{result.p_value:.2g}",
         )
+    return table
+
+
+def _comparisons_table(results: list[ModelResult]) -> Table:
+    table = Table(title="Against scikit-learn")
+    table.add_column("network", no_wrap=True)
+    table.add_column("what differs")
+    table.add_column("finding", no_wrap=True)
+    for result in results:
+        if result.comparison:
+            table.add_row(result.model, result.comparison.differs, result.comparison.conclusion)
     return table
 
 

@@ -18,10 +18,14 @@ BATCH_SIZES = (1, 7, 256)
 
 @dataclass(frozen=True)
 class Parity:
-    """How far an exported model is from its source: the largest difference of an output, and differing predictions."""
+    """How far an exported model is from its source.
+
+    The largest difference of an output, as a share of the largest output (in float32 rounding is relative, and a
+    network's logits are as large as its training made them), and the number of differing predictions.
+    """
 
     rows: int
-    largest_difference: float
+    largest_relative_difference: float
     different_predictions: int
 
 
@@ -101,18 +105,18 @@ def compare_with_source(network: Network, model: bytes, inputs: np.ndarray) -> P
         batches = np.array_split(inputs, range(size, len(inputs), size))
         source = np.concatenate([network(torch.from_numpy(batch)).numpy() for batch in batches])
         exported = np.concatenate([run_onnx(session, batch) for batch in batches])
-        differences.append(np.abs(source - exported).max())
+        differences.append(np.abs(source - exported).max() / (np.abs(source).max() or 1.0))
         different_predictions.append(int((_decide(source) != _decide(exported)).sum()))
     # numpy's maximum is NaN where a difference is; Python's max would pass over it.
     return Parity(len(inputs), float(np.max(differences)), max(different_predictions))
 
 
 def require_parity(parity: Parity, tolerance: float, model: str) -> None:
-    """Raise UserError unless every prediction is the same and no output differs by more than `tolerance`."""
-    if parity.different_predictions or not parity.largest_difference <= tolerance:
+    """Raise UserError unless every prediction is the same and no output is off by more than `tolerance`, relatively."""
+    if parity.different_predictions or not parity.largest_relative_difference <= tolerance:
         raise UserError(
             f"the exported {model} does not compute what its source does: {parity.different_predictions} different "
-            f"predictions, outputs up to {parity.largest_difference:.2g} apart: "
+            f"predictions, outputs up to {parity.largest_relative_difference:.2g} of the largest apart: "
             f"export_model.tolerance allows {tolerance:g}."
         )
 

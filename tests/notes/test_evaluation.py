@@ -1,5 +1,7 @@
 """Metrics, intervals and paired tests against closed forms, scipy, scikit-learn and simulation."""
 
+import itertools
+
 import numpy as np
 import pytest
 import sklearn.metrics
@@ -81,12 +83,12 @@ def test_rmse_interval_agrees_with_the_chi_square_interval_for_gaussian_errors()
 
 
 def test_rmse_interval_covers_the_noise_level_of_small_test_sets() -> None:
-    rows, samples = 60, 300
+    rows, samples = 20, 400
     noise = generator(3).normal(size=(samples, rows))
     intervals = [evaluation.rmse(np.zeros(rows), errors, resamples=300, generator=generator(4)) for errors in noise]
     coverage = np.mean([interval.low <= 1 <= interval.high for interval in intervals])
-    # Four standard errors of a coverage of 0.93, which BCa reaches at this size, lie inside these bounds.
-    assert 0.88 <= coverage <= 0.985
+    # Four standard errors of a coverage of 0.95.
+    assert 0.906 <= coverage <= 0.994
 
 
 @settings(max_examples=30, deadline=None)
@@ -118,10 +120,63 @@ def test_equal_generators_give_equal_intervals() -> None:
     assert first == second
 
 
+def test_an_interval_is_that_of_the_pivots_written_out() -> None:
+    squares = generator().exponential(size=40)
+    found = evaluation.rmse(np.zeros(40), np.sqrt(squares), resamples=120, generator=generator(1))
+
+    def log_and_error(values: np.ndarray) -> tuple[float, float]:
+        return np.log(values.mean()), stats.sem(values) / values.mean()
+
+    value, error = log_and_error(squares)
+    draws = generator(1)
+    chosen = np.concatenate([draws.integers(0, 40, (size, 40)) for size in (50, 50, 20)])
+    pivots = sorted((log - value) / own for log, own in map(log_and_error, squares[chosen]))
+    # The 3rd and the 117th of 120: 2.5 % and 97.5 % of the resamples lie at or below.
+    expected = [np.sqrt(np.exp(value - pivots[place] * error)) for place in (116, 2)]
+    assert [found.low, found.high] == pytest.approx(expected)
+
+
 def test_r2_is_the_share_of_variance_explained() -> None:
     targets, predicted = np.array([1.0, 2.0, 4.0]), np.array([1.5, 2.0, 3.0])
     explained = 1 - np.sum((targets - predicted) ** 2) / np.sum((targets - targets.mean()) ** 2)
-    assert evaluation.r2(targets, predicted) == pytest.approx(explained)
+    found = evaluation.r2(targets, predicted, resamples=100, generator=generator())
+    assert found.value == pytest.approx(explained)
+    assert found.low <= found.value <= found.high
+    assert evaluation.r2(targets, targets, resamples=100, generator=generator()) == (1.0, 1.0, 1.0)
+
+
+def test_r2_interval_covers_the_share_that_can_be_explained() -> None:
+    rows, covered = 60, 0
+    for seed in range(300):
+        signal, noise = generator(seed).normal(size=(2, rows))
+        found = evaluation.r2(2 * signal + noise, 2 * signal, resamples=300, generator=generator(1))
+        covered += found.low <= 0.8 <= found.high
+    assert 0.90 <= covered / 300 <= 0.99
+
+
+def test_log_loss_interval_nears_the_normal_one_on_large_samples() -> None:
+    probabilities = softmax(generator().normal(size=(3000, 4)))
+    labels = generator(1).integers(0, 4, 3000)
+    losses = -np.log(probabilities[np.arange(3000), labels])
+    found = evaluation.mean_log_loss(labels, probabilities, resamples=2000, generator=generator(2))
+    reach = stats.norm.ppf(0.975) * stats.sem(losses)
+    assert found.value == pytest.approx(sklearn.metrics.log_loss(labels, probabilities))
+    assert [found.low, found.high] == pytest.approx([found.value - reach, found.value + reach], abs=0.15 * reach)
+
+
+@pytest.mark.parametrize("sharpness", [1.0, 3.0])
+def test_calibration_error_interval_covers_the_gap_of_probabilities_that_are_too_sure(sharpness: float) -> None:
+    def gap(confidence: np.ndarray) -> np.ndarray:  # of two classes whose logits are `sharpness` times too large
+        return confidence - 1 / (1 + (1 / confidence - 1) ** (1 / sharpness))
+
+    covered, samples = 0, 100
+    for seed in range(samples):
+        logits = sharpness * generator(seed).normal(size=400)
+        truth = generator(seed + 1000).uniform(size=400) < 1 / (1 + np.exp(-logits / sharpness))
+        probabilities = np.column_stack([1 / (1 + np.exp(logits)), 1 / (1 + np.exp(-logits))])
+        found = evaluation.calibration_error(truth.astype(int), probabilities, resamples=200, generator=generator(1))
+        covered += found.low <= gap(probabilities.max(axis=1)).mean() <= found.high
+    assert covered / samples >= 0.9
 
 
 def test_log_loss_is_the_mean_negative_log_probability_of_the_true_class() -> None:
@@ -234,7 +289,7 @@ def test_swapping_the_models_mirrors_the_rmse_difference() -> None:
     targets = generator().normal(size=80)
     first, second = targets + generator(1).normal(size=80), targets + generator(2).normal(size=80)
     forward, backward = (
-        evaluation.paired_bootstrap_rmse(targets, *pair, resamples=400, generator=generator(3))
+        evaluation.paired_rmse(targets, *pair, resamples=400, generator=generator(3))
         for pair in ((first, second), (second, first))
     )
     assert forward["difference"] == pytest.approx(-backward["difference"])
@@ -242,12 +297,38 @@ def test_swapping_the_models_mirrors_the_rmse_difference() -> None:
     assert forward["p_value"] == backward["p_value"]
 
 
+def test_the_test_of_two_models_goes_through_all_exchanges_of_a_few_rows() -> None:
+    first, second = np.array([3.0, 1.0, 2.5, 2.0, 1.5, 3.5]), np.array([1.0, 1.2, 1.1, 0.5, 1.4, 0.3])
+    found = evaluation.paired_rmse(np.zeros(6), first, second, resamples=100, generator=generator())
+    differences = first**2 - second**2
+    signs = np.array(list(itertools.product([1, -1], repeat=6)))  # 64: fewer than the resamples, so each is taken once
+    as_far = np.abs((signs * differences).mean(axis=1)) >= abs(differences.mean()) - 1e-12
+    assert found["p_value"] == pytest.approx((as_far.sum() + 1) / 65)
+
+
+def test_two_models_of_equal_quality_differ_in_5_percent_of_small_test_sets() -> None:
+    p_values = []
+    for seed in range(400):
+        common, one, other = generator(seed).normal(size=(3, 20))
+        found = evaluation.paired_rmse(
+            np.zeros(20), common + one / 2, common + other / 2, resamples=299, generator=generator(1)
+        )
+        p_values.append(found["p_value"])
+    assert np.mean(np.array(p_values) <= 0.05) == pytest.approx(0.05, abs=4 * np.sqrt(0.05 * 0.95 / 400))
+
+
+def test_holm_multiplies_the_smallest_by_all_the_next_by_one_fewer_and_keeps_their_order() -> None:
+    assert evaluation.holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert evaluation.holm([0.9, 0.8]) == [1.0, 1.0]
+    assert evaluation.holm([]) == []
+
+
 def test_rmse_difference_interval_agrees_with_the_delta_method() -> None:
     rows = 3000
     targets = generator().normal(size=rows)
     first = targets + generator(1).normal(scale=1.1, size=rows)
     second = targets + generator(2).normal(size=rows)
-    result = evaluation.paired_bootstrap_rmse(targets, first, second, resamples=2000, generator=generator(3))
+    result = evaluation.paired_rmse(targets, first, second, resamples=2000, generator=generator(3))
     squares = [(predicted - targets) ** 2 for predicted in (first, second)]
     roots = [np.sqrt(square.mean()) for square in squares]
     influence = squares[0] / (2 * roots[0]) - squares[1] / (2 * roots[1])
@@ -263,14 +344,14 @@ def test_rmse_p_value_is_small_exactly_when_the_interval_excludes_0() -> None:
     for seed in range(15):
         noise = generator(seed)
         first, second = noise.normal(size=100), noise.normal(scale=1.15, size=100)
-        result = evaluation.paired_bootstrap_rmse(targets, first, second, resamples=1999, generator=generator(1))
+        result = evaluation.paired_rmse(targets, first, second, resamples=1999, generator=generator(1))
         if abs(result["p_value"] - 0.05) > 0.002:  # nearer than that, a single resample decides
             assert (result["p_value"] < 0.05) == (result["difference_low"] * result["difference_high"] > 0)
 
 
 def test_two_equal_models_do_not_differ() -> None:
     targets, predicted = np.zeros(10), np.arange(10.0)
-    result = evaluation.paired_bootstrap_rmse(targets, predicted, -predicted, resamples=100, generator=generator())
+    result = evaluation.paired_rmse(targets, predicted, -predicted, resamples=100, generator=generator())
     assert result == {"difference": 0, "difference_low": 0, "difference_high": 0, "p_value": 1}
 
 
@@ -358,11 +439,11 @@ def test_unusable_input_is_refused_in_one_sentence(truth: list[float], predicted
     draws = {"resamples": 100, "generator": generator()}
     for call in (
         lambda: evaluation.accuracy(truth, predicted),
-        lambda: evaluation.r2(truth, predicted),
+        lambda: evaluation.r2(truth, predicted, **draws),
         lambda: evaluation.confusion(truth, predicted, 3),
         lambda: evaluation.mcnemar(truth, predicted, predicted),
         lambda: evaluation.rmse(truth, predicted, **draws),
-        lambda: evaluation.paired_bootstrap_rmse(truth, predicted, predicted, **draws),
+        lambda: evaluation.paired_rmse(truth, predicted, predicted, **draws),
         lambda: evaluation.coefficient_distance(predicted, truth),
     ):
         with pytest.raises(UserError, match=message):

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from notes.figures.canvas import save
-from notes.figures.classification import calibration_curve, confusion_matrix, decision_boundary, misclassified_digits
+from notes.figures.classification import calibration_curve, confusion_matrix, decision_boundary, misclassified_images
 from notes.figures.comparison import model_comparison
 from notes.figures.regression import coefficients, fitted_lines, predicted_against_true
 from notes.files import UserError
@@ -20,6 +20,7 @@ TITLE = "A title of a whole sentence that says what the reader should see in thi
 X = np.linspace(-1, 1, 12)
 IMAGES = np.arange(30 * 28 * 28, dtype=np.uint8).reshape(30, 28, 28)
 LABELS = np.arange(30) % 10
+DIGITS = [str(digit) for digit in range(10)]
 CONFIDENCE = np.linspace(0.3, 0.9, 30)
 MATRIX = np.array([[90, 10, 0], [0, 50, 0], [2, 0, 38]])
 CALIBRATION = {
@@ -51,7 +52,7 @@ PICTURES: dict[str, Callable[[], Figure]] = {
         ["intercept", "x1"], {"module": np.array([1.5, 2.0])}, np.array([1, 2]), TITLE
     ),
     "confusion_matrix": lambda: confusion_matrix(MATRIX, ["0", "1", "2"], TITLE),
-    "misclassified_digits": lambda: misclassified_digits(IMAGES, LABELS, (LABELS + 1) % 10, CONFIDENCE, TITLE),
+    "misclassified_images": lambda: misclassified_images(IMAGES, LABELS, (LABELS + 1) % 10, CONFIDENCE, DIGITS, TITLE),
     "decision_boundary": lambda: decision_boundary(left_to_right, PLANE, SIDES, TITLE),
     "calibration_curve": lambda: calibration_curve(CALIBRATION, TITLE),
     "model_comparison": lambda: model_comparison(RESULTS, "accuracy", TITLE),
@@ -132,9 +133,9 @@ def test_confusion_matrix_without_errors_or_rows_of_a_class_is_drawn() -> None:
     assert texts(axes) == ["5\n100.0%", "0", "0", "0\n0.0%"]
 
 
-def test_misclassified_digits_shows_the_25_mistakes_of_most_confidence_in_order() -> None:
+def test_misclassified_images_shows_the_25_mistakes_of_most_confidence_in_order() -> None:
     predicted = np.where(np.arange(30) < 28, (LABELS + 1) % 10, LABELS)
-    figure = misclassified_digits(IMAGES, LABELS, predicted, CONFIDENCE, "t")
+    figure = misclassified_images(IMAGES, LABELS, predicted, CONFIDENCE, DIGITS, "t")
     tiles = [axes for axes in figure.axes if axes.images]
     assert len(tiles) == 25
     for axes, index in zip(tiles, range(27, 2, -1), strict=True):
@@ -144,7 +145,7 @@ def test_misclassified_digits_shows_the_25_mistakes_of_most_confidence_in_order(
 
 
 def test_a_classifier_without_mistakes_gets_a_picture_that_says_so() -> None:
-    figure = misclassified_digits(IMAGES, LABELS, LABELS, CONFIDENCE, "t")
+    figure = misclassified_images(IMAGES, LABELS, LABELS, CONFIDENCE, DIGITS, "t")
     assert not any(axes.images for axes in figure.axes)
     assert figure._supxlabel.get_text() == "No mistakes among 30 images"
 

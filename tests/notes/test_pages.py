@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from scipy import stats
 from typer.testing import CliRunner
 
 from notes.__main__ import app
@@ -23,8 +24,12 @@ def evaluate(root, task, **values):
     }
     write_json(folder / "models.json", metrics)
     write_json(folder / "champion.json", {"model": f"{task}_{names[0]}"})
-    pair = {"model": f"{task}_{names[0]}", "counterpart": f"{task}_{names[1]}", "p_value": 0.25}
+    model, counterpart = sorted(names, reverse=True)
+    pair = {"model": f"{task}_{model}", "counterpart": f"{task}_{counterpart}"}
+    pair |= {"differs": "dropout, L2", "difference": -0.01, "difference_low": -0.02, "difference_high": 0.001}
+    pair |= {"conclusion": "p = 0.25"}
     write_rows(folder / "tables/paired_tests.csv", [pair])
+    write_rows(folder / "tables/predictions.csv", [{"true": 1, "predicted": 1}] * 1200)
 
 
 @pytest.fixture
@@ -41,11 +46,21 @@ def repository(tmp_path, monkeypatch):
 
 def test_the_readme_shows_every_model_the_best_of_a_task_first_with_its_counterpart(repository):
     rows = [line for line in (repository / "README.md").read_text().splitlines() if line.startswith("| m")]
-    assert [row.split(" | ")[1] for row in rows if row.startswith("| mnist")] == ["mnist_forest", "mnist_mlp ★"]
-    assert (
-        "| linear | linear_scratch ★ | rmse | 0.9000 | 0.8900 to 0.9100 | linear_dummy: p = 0.25 |"
-        in (repository / "README.md").read_text()
-    )
+    assert [row.split(" | ")[1] for row in rows if row.startswith("| mnist ")] == ["mnist_forest", "mnist_mlp ★"]
+    text = (repository / "README.md").read_text()
+    assert "| linear | linear_scratch ★ | rmse | 1,200 | 0.9000 | 0.8900 to 0.9100 |" in text
+    assert "| linear_scratch | dummy | dropout, L2 | -0.01 | -0.02 to 0.001 | p = 0.25 |" in text
+
+
+def test_the_record_has_the_interval_of_the_seeds_and_that_of_the_test_images(repository):
+    metrics = {"seeds": 5, "test/accuracy": 0.99466}
+    metrics |= {f"test/accuracy_{end}": 0.99466 + shift for end, shift in (("low", -4e-4), ("high", 4e-4))}
+    metrics |= {f"test/accuracy_{end}": 0.99466 + shift for end, shift in (("lowest", -3e-4), ("highest", 5e-4))}
+    write_json(repository / "experiments/record/results/evaluate_seeds/mnist_wide/metrics.json", metrics)
+    # scipy's Wilson interval is the oracle: 9,947 of 10,000 images.
+    low, high = stats.binomtest(9947, 10_000).proportion_ci(method="wilson")
+    expected = f"| 99.43 to 99.51 | {100 * low:.2f} to {100 * high:.2f} | 99.44 to 99.52 |"
+    assert f"| mnist_wide | 5 | 99.466 % {expected}" in readme.record_table(repository)
 
 
 def test_a_new_result_makes_the_readme_stale_until_it_is_updated(repository):
@@ -76,6 +91,7 @@ def test_the_summary_shows_what_there_is_and_names_the_task_that_is_missing(repo
     (repository / "results/evaluate/moons/models.json").unlink()
     shown = CliRunner().invoke(app, ["summary"]).output
     assert "mnist_mlp ★" in shown
+    assert "linear_scratch dropout, L2 p = 0.25" in " ".join(shown.replace("│", " ").split())
     assert "moons_mlp" not in shown
     assert "moons: not evaluated yet, run `dvc repro evaluate@moons`" in shown
     found = json.loads(CliRunner().invoke(app, ["summary", "--json"]).output)

@@ -35,6 +35,7 @@ TIED = {
     "batch_sizes",
     "label_smoothing",
     "augmentation",
+    "train_on",
 }
 
 
@@ -337,12 +338,12 @@ SCRATCH = ("train_regression", "linear", "scratch")
         ),
         (
             ("evaluate", "counterparts", "mnist_mpl"),
-            "mnist_dummy",
+            {"baseline": "mnist_dummy", "differs": "all"},
             "evaluate.counterparts.mnist_mpl: no model is named mnist_mpl; did you mean mnist_mlp?",
         ),
         (
             ("evaluate", "counterparts", "mnist_mlp"),
-            "moons_dummy",
+            {"baseline": "moons_dummy", "differs": "all"},
             "evaluate.counterparts.mnist_mlp: moons_dummy belongs to another task.",
         ),
         (
@@ -367,6 +368,22 @@ SCRATCH = ("train_regression", "linear", "scratch")
 )
 def test_a_mistake_is_told_in_one_plain_sentence(path, value, line):
     assert refusal(changed(path, value)) == [line]
+
+
+def test_a_pair_that_differs_by_the_library_alone_has_equal_settings_for_all_that_both_can_set():
+    params = load_params(ROOT / "params.yaml")
+    pairs = {name: pair for name, pair in params.evaluate.counterparts.items() if pair.differs == "the library alone"}
+    assert set(pairs) == {"moons_mlp_plain", "mnist_mlp_plain"}
+    for name, pair in pairs.items():
+        ours, theirs = params.train_mlp[name], params.train_baseline[pair.baseline]
+        for setting in ("hidden_sizes", "activation", "learning_rate", "batch_size", "epochs", "seed"):
+            assert getattr(ours, setting) == getattr(theirs, setting)
+        assert ours.weight_decay == theirs.weight_decay / theirs.batch_size
+        # What MLPClassifier does and has no other choice of, or is left at its default.
+        fixed = {"optimizer": "adam", "schedule": "constant", "initialisation": "glorot", "keep": "last"}
+        absent = {"batch_norm": False, "dropout": 0.0, "noise": 0.0, "label_smoothing": 0.0, "precision": "float32"}
+        absent |= {"patience": None, "weight_average": None, "augmentation": None, "train_on": "train"}
+        assert all(getattr(ours, setting) == value for setting, value in (fixed | absent).items())
 
 
 def test_every_mistake_of_a_file_has_a_line():
@@ -506,7 +523,12 @@ def test_a_misspelt_strength_names_the_nearest_one():
     [
         ("moons_mlp", {"augmentation": AUGMENTATION}, "augmentation: distorts images"),
         ("moons_mlp", {"label_smoothing": 0.1}, "label_smoothing: is for loss: cross_entropy"),
-        ("mnist_mlp", {"train_on": "train_and_validation", "patience": 3}, "patience: is for train_on: train"),
+        (
+            "mnist_mlp",
+            {"train_on": "train_and_validation", "keep": "last", "patience": 3},
+            "patience: is for train_on: train",
+        ),
+        ("mnist_mlp", {"train_on": "train_and_validation"}, "keep: best is for train_on: train"),
     ],
 )
 def test_settings_of_a_network_that_do_not_go_together_are_refused(network, values, sentence):

@@ -1,17 +1,21 @@
 """The report on a task against scikit-learn's metrics, and which pictures it has."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from sklearn import metrics
+from statsmodels.stats.multitest import multipletests
 
-from notes.data.tasks import TASKS, Split
+from notes.data.tasks import TASKS, Naming, Split
 from notes.evaluation import mcnemar
-from notes.evaluation.report import Options, Report, judge, judge_coefficients, prediction_table
+from notes.evaluation.report import Counterpart, Options, Report, judge, judge_coefficients, prediction_table
 from notes.figures.canvas import save
 from notes.figures.report import Findings, report_figures
 from notes.files import UserError
 from notes.loading import TrainedModel
+from notes.sources.mnist import CLASSES
 from notes.validation import validation_metrics
 
 OPTIONS = Options(confidence=0.95, bootstrap_resamples=200, calibration_bins=5, seed=0)
@@ -44,7 +48,7 @@ def test_a_regressions_numbers_are_scikit_learns_inside_their_intervals(task):
     predictions = {
         name: test.targets + spread * rng.standard_normal(60) for name, spread in (("good", 0.5), ("bad", 2))
     }
-    report = judge(TASKS[task], test, predictions, {"good": "bad"}, OPTIONS)
+    report = judge(TASKS[task], test, predictions, {"good": Counterpart("bad", "spread")}, OPTIONS)
     for name, predicted in predictions.items():
         found = {
             key.removeprefix(f"{name}/test/"): value for key, value in report.metrics.items() if key.startswith(name)
@@ -52,6 +56,7 @@ def test_a_regressions_numbers_are_scikit_learns_inside_their_intervals(task):
         assert found["rmse"] == pytest.approx(metrics.root_mean_squared_error(test.targets, predicted))
         assert found["r2"] == pytest.approx(metrics.r2_score(test.targets, predicted))
         assert found["rmse_low"] < found["rmse"] < found["rmse_high"]
+        assert found["r2_low"] < found["r2"] < found["r2_high"]
         assert [found[f"primary{end}"] for end in ("", "_low", "_high")] == [
             found[f"rmse{end}"] for end in ("", "_low", "_high")
         ]
@@ -69,11 +74,14 @@ def test_a_classifiers_numbers_are_scikit_learns(task):
         name: some_probabilities(test, classes, sharp, seed)
         for seed, (name, sharp) in enumerate([("sharp", 4), ("dull", 1)])
     }
-    report = judge(TASKS[task], test, predictions, {"sharp": "dull"}, OPTIONS)
+    report = judge(TASKS[task], test, predictions, {"sharp": Counterpart("dull", "sharpness")}, OPTIONS)
     decided = {name: predicted.argmax(axis=1) for name, predicted in predictions.items()}
     for name, predicted in predictions.items():
         assert report.metrics[f"{name}/test/accuracy"] == metrics.accuracy_score(test.targets, decided[name])
         assert report.metrics[f"{name}/test/log_loss"] == pytest.approx(metrics.log_loss(test.targets, predicted))
+        for metric in ("log_loss", "calibration_error"):
+            low, value, high = (report.metrics[f"{name}/test/{metric}{end}"] for end in ("_low", "", "_high"))
+            assert 0 <= low <= value <= high
         assert report.metrics[f"{name}/test/primary"] == report.metrics[f"{name}/test/accuracy"]
         rows = [row for row in report.tables["per_class"] if row["model"] == name]
         assert [row["class"] for row in rows] == list(range(classes))
@@ -85,7 +93,9 @@ def test_a_classifiers_numbers_are_scikit_learns(task):
         assert report.metrics[f"{name}/test/calibration_error"] == pytest.approx(gaps)
     (pair,) = report.tables["paired_tests"]
     expected = mcnemar(test.targets, decided["sharp"], decided["dull"])
-    assert pair == {"model": "sharp", "counterpart": "dull"} | expected
+    named = {"model": "sharp", "counterpart": "dull", "differs": "sharpness", "rows": len(test.targets)}
+    p_value = expected["p_value"]
+    assert pair == named | expected | {"p_holm": p_value, "conclusion": f"p = {p_value:.2g}"}
 
 
 def test_the_validation_metrics_are_scikit_learns():
@@ -104,13 +114,49 @@ def test_the_validation_metrics_are_scikit_learns():
 
 def test_two_models_that_predict_the_same_have_a_p_value_of_1():
     test = regression_test()
-    report = judge(TASKS["linear"], test, {"a": test.targets + 1, "b": test.targets + 1}, {"a": "b"}, OPTIONS)
+    report = judge(
+        TASKS["linear"],
+        test,
+        {"a": test.targets + 1, "b": test.targets + 1},
+        {"a": Counterpart("b", "nothing")},
+        OPTIONS,
+    )
     assert report.metrics["a/test/p_value_against_counterpart"] == 1.0
 
 
-@pytest.mark.parametrize("counterparts", [{}, {"a": "absent"}, {"absent": "a"}, {"other": "another"}])
-def test_counterparts_that_are_not_there_are_left_out(counterparts):
+def test_a_difference_whose_whole_interval_lies_within_the_margin_is_equivalence_and_has_no_p_value():
     test = regression_test()
+    noise = np.random.default_rng(1).standard_normal((2, 60))
+    predictions = {
+        "rounded": test.targets + noise[0] + 1e-9 * noise[1],
+        "other": test.targets + 2 * noise[1],
+        "baseline": test.targets + noise[0],
+    }
+    pairs = {name: Counterpart("baseline", "…") for name in ("rounded", "other")}
+    options = dataclasses.replace(OPTIONS, equivalence_margin=0.01)
+    report = judge(TASKS["linear"], test, predictions, pairs, options)
+    rounded, other = report.tables["paired_tests"]
+    assert (rounded["p_value"], rounded["p_holm"], rounded["conclusion"]) == (None, None, "equivalent within 0.01")
+    assert "rounded/test/p_value_against_counterpart" not in report.metrics
+    assert other["conclusion"].startswith("p = ")
+    wide = judge(TASKS["linear"], test, predictions, pairs, dataclasses.replace(OPTIONS, equivalence_margin=100.0))
+    assert {row["conclusion"] for row in wide.tables["paired_tests"]} == {"equivalent within 100"}
+
+
+def test_the_p_values_of_a_table_are_holms():
+    test = classification_test("moons")
+    predictions = {name: some_probabilities(test, 2, sharpness, seed) for seed, (name, sharpness) in enumerate(
+        {"sharp": 3, "middle": 1.5, "baseline": 0.5}.items())}  # fmt: skip
+    pairs = {name: Counterpart("baseline", "sharpness") for name in ("sharp", "middle")}
+    table = judge(TASKS["moons"], test, predictions, pairs, OPTIONS).tables["paired_tests"]
+    expected = multipletests([row["p_value"] for row in table], method="holm")[1]
+    assert [row["p_holm"] for row in table] == pytest.approx(list(expected))
+    assert max(row["p_holm"] for row in table) > max(row["p_value"] for row in table) / 2
+
+
+@pytest.mark.parametrize("pairs", [{}, {"a": "absent"}, {"absent": "a"}, {"other": "another"}])
+def test_counterparts_that_are_not_there_are_left_out(pairs):
+    test, counterparts = regression_test(), {name: Counterpart(baseline, "…") for name, baseline in pairs.items()}
     report = judge(TASKS["linear"], test, {"a": test.targets + 1.0}, counterparts, OPTIONS)
     assert report.tables["paired_tests"] == []
     assert not [name for name in report.metrics if "counterpart" in name]
@@ -185,11 +231,12 @@ def line(name, coefficients, framework="pytorch"):
     return TrainedModel(name, framework, predict, coefficients)
 
 
-def pictures(task, test, models, champion, truth=None):
+def pictures(task, test, models, champion, truth=None, naming=None):
+    naming = naming or Naming(task, [str(number) for number in range(TASKS[task].classes or 0)])
     predictions = {name: model.predict(test.inputs) for name, model in models.items()}
     report = judge(TASKS[task], test, predictions, {}, OPTIONS)
-    rows, calibration = prediction_table(test.targets, predictions[champion]), report.tables.get("calibration", [])
-    found = Findings(champion, report.metrics, rows, calibration, truth)
+    rows = prediction_table(test.targets, predictions[champion], naming.classes)
+    found = Findings(naming, champion, report.metrics, rows, report.tables.get("calibration", []), truth)
     return dict(report_figures(TASKS[task], test.inputs, models, found))
 
 
@@ -240,7 +287,7 @@ def test_coefficients_of_another_degree_than_the_truth_have_no_picture():
     ("task", "expected"),
     [
         ("moons", {"decision_boundary_network.png"}),
-        ("mnist", {"misclassified_digits.png"}),
+        ("mnist", {"misclassified_images.png"}),
     ],
 )
 def test_the_pictures_of_a_classification(task, expected, tmp_path):
@@ -257,3 +304,22 @@ def test_the_pictures_of_a_classification(task, expected, tmp_path):
     labels = {text.get_text() for text in figures["calibration.png"].findobj() if hasattr(text, "get_text")}
     assert any("network" in label for label in labels)
     assert not any("dummy" in label for label in labels)
+
+
+def test_fashion_mnist_is_called_so_and_its_classes_by_their_names_in_every_table_and_picture():
+    test, naming = classification_test("mnist"), Naming("Fashion-MNIST", CLASSES["fashion_mnist"])
+    network = classifier("network", test, 2, "pytorch")
+    predictions = {"network": network.predict(test.inputs)}
+    report = judge(TASKS["mnist"], test, predictions, {}, OPTIONS, naming.classes)
+    assert [row["name"] for row in report.tables["per_class"]] == naming.classes
+    table = prediction_table(test.targets, predictions["network"], naming.classes)
+    assert all(row["true_class"] == naming.classes[row["true"]] for row in table)
+    assert all(row["predicted_class"] == naming.classes[row["predicted"]] for row in table)
+    figures = pictures("mnist", test, {"network": network}, "network", naming=naming)
+    for figure in figures.values():
+        assert figure.get_suptitle().startswith("Fashion-MNIST: ")
+    labels = figures["confusion_matrix.png"].axes[0].get_xticklabels()
+    assert [label.get_text() for label in labels] == naming.classes
+    mistakes = [axes.get_title().splitlines()[0].split(" → ") for axes in figures["misclassified_images.png"].axes]
+    assert mistakes
+    assert {name for pair in mistakes for name in pair if name} <= set(naming.classes)

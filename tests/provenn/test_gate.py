@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from provenn.files import UserError
 from provenn.gate import check_rules, gate
+from provenn.metric_files import read_values
 
 ROOT = Path(__file__).parents[2]
 METRICS = {"accuracy": 0.9, "test/loss": 0.25, "a": {"b": 1, "c.d": 2}, "a/b": 3, "runs": [{"loss": 4}, {"loss": 5}]}
@@ -154,26 +155,30 @@ def test_a_file_that_is_no_list_of_rules_exits_with_2(content: str | None) -> No
 
 def test_this_repositorys_rules_are_kept_and_broken_by_the_right_results(folder: Path) -> None:
     """Results just within the promises keep all rules; each one beyond breaks its rule alone."""
-    good = {
-        "mnist": {"mnist_softmax/test/accuracy": 0.922, "mnist_mlp/test/accuracy": 0.983,
-                  "mnist_mlp_classifier/test/accuracy": 0.983},
-        "moons": {"moons_mlp/test/accuracy_low": 0.9, "moons_logistic/test/accuracy_high": 0.89},
-        **{task: {f"{task}_scratch/coefficients/max_relative_from_least_squares": 1e-4}
-           for task in ("linear", "multivariate", "polynomial")},
-    }  # fmt: skip
+    validation = {"mnist_softmax": 0.91, "mnist_mlp": 0.978, "mnist_mlp_plain": 0.965}
+    validation |= {"moons_mlp": 0.9, "moons_mlp_plain": 0.9, "moons_logistic": 0.89}
+    good = {f"train_mlp/{name}": {"val/accuracy": value} for name, value in validation.items()} | {
+        f"evaluate/{task}": {f"{task}_scratch/coefficients/max_relative_from_least_squares": 1e-4}
+        for task in ("linear", "multivariate", "polynomial")
+    }
     (folder / "gate.yaml").write_bytes((ROOT / "gate.yaml").read_bytes())
 
-    def broken(task: str = "mnist", **values: float) -> list[int]:
+    def broken(of: str = "", **values: float) -> list[int]:
         for name, metrics in good.items():
-            file = "models.json" if name in ("mnist", "moons") else "metrics.json"
-            path = folder / "results" / "evaluate" / name / file
+            path = folder / "results" / name / "metrics.json"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(metrics | (values if name == task else {})))
+            path.write_text(json.dumps(metrics | (values if name == of else {})))
         return [number for number, rule in enumerate(check_rules(Path("gate.yaml")), 1) if not rule.kept]
 
     assert broken() == []
-    assert broken(**{"mnist_softmax/test/accuracy": 0.9219}) == [1]
-    assert broken(**{"mnist_mlp/test/accuracy": 0.9819, "mnist_mlp_classifier/test/accuracy": 0.9}) == [2]
-    assert broken(**{"mnist_mlp_classifier/test/accuracy": 0.9831}) == [3]
-    assert broken("moons", **{"moons_mlp/test/accuracy_low": 0.89}) == [4]
-    assert broken("multivariate", **{"multivariate_module/coefficients/max_relative_from_least_squares": 2e-4}) == [5]
+    assert broken("train_mlp/mnist_softmax", **{"val/accuracy": 0.9099}) == [1]
+    assert broken("train_mlp/mnist_mlp", **{"val/accuracy": 0.9779}) == [2]
+    assert broken("train_mlp/mnist_mlp_plain", **{"val/accuracy": 0.9649}) == [3]
+    assert broken("train_mlp/moons_mlp_plain", **{"val/accuracy": 0.89}) == [4]
+    worse = {"multivariate_module/coefficients/max_relative_from_least_squares": 2e-4}
+    assert broken("evaluate/multivariate", **worse) == [5]
+
+
+def test_no_rule_of_this_repository_judges_a_result_on_test_data() -> None:
+    metrics = [str(rule[key]) for rule in read_values(ROOT / "gate.yaml") for key in rule if key != "rule"]
+    assert not [metric for metric in metrics if "test/" in metric]

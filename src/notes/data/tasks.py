@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from notes.files import UserError, missing_file
+from notes.files import UserError, missing_file, read_json
 
 REPOSITORY = Path()
 SPLITS = ("train", "validation", "test")
@@ -35,6 +35,14 @@ TASKS: dict[str, Task] = {
         Task("mnist", "multiclass", 10, "accuracy", "maximize"),
     )
 }
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What a task's data set is called, and its classes in the order of their numbers; a regression has none."""
+
+    title: str
+    classes: list[str]
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,14 @@ def load_inputs(task: str, split: str, root: Path = REPOSITORY) -> npt.NDArray[A
     pixels = images.reshape(len(images), 784).astype(np.float32)
     pixels /= 255
     return pixels
+
+
+def load_naming(task: str, root: Path = REPOSITORY) -> Naming:
+    """Return what a task's data set and its classes are called; those of MNIST or Fashion-MNIST as it was prepared."""
+    if task != "mnist":
+        return Naming(task, [str(number) for number in range(TASKS[task].classes or 0)])
+    written = read_json(root / "data" / task / "test" / "classes.json")
+    return Naming(written["title"], written["classes"])
 
 
 def _read_table(path: Path, split: str, columns: slice) -> npt.NDArray[np.float64]:

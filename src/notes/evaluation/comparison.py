@@ -9,12 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from notes.evaluation.metrics import (
-    RESAMPLES_AT_ONCE,
-    root_mean,
-    squared_errors,
-    wilson,
-)
+from notes.evaluation.metrics import squared_errors, wilson
+from notes.evaluation.resampling import sign_flip
 from notes.files import UserError
 from notes.intervals import Interval
 from notes.validation import aligned, check_predictions
@@ -50,7 +46,7 @@ def mcnemar(labels: Any, first: Any, second: Any, confidence: float = 0.95) -> d
     }
 
 
-def paired_bootstrap_rmse(
+def paired_rmse(
     targets: Any,
     first: Any,
     second: Any,
@@ -59,34 +55,30 @@ def paired_bootstrap_rmse(
     resamples: int,
     generator: np.random.Generator,
 ) -> dict[str, float]:
-    """Compare the RMSE of two models on the same rows, which are resampled together.
+    """Compare the RMSE of two models on the same rows by exchanging the two at random, row by row (`sign_flip`).
 
     Returns difference (RMSE of first minus second, in the target's unit), difference_low, difference_high and a
-    two-sided p_value. Interval and p value come from the same percentiles, so that they tell one story: p is twice the
-    smaller share of resamples at or beyond zero, with one added to both counts (Davison and Hinkley 1997, Bootstrap
-    Methods and their Application, section 4.2).
+    two-sided p_value. The difference is that of the mean squares over the sum of the two RMSE, which is taken as known.
     """
-    from scipy.stats import bootstrap
-
-    def difference(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray:
-        gap: np.ndarray = root_mean(first, axis) - root_mean(second, axis)
-        return gap
-
     squares = squared_errors(targets, first), squared_errors(targets, second)
-    if np.array_equal(*squares):
-        return {"difference": 0.0, "difference_low": 0.0, "difference_high": 0.0, "p_value": 1.0}
-    result = bootstrap(
-        squares, difference, paired=True, n_resamples=resamples, batch=RESAMPLES_AT_ONCE, confidence_level=confidence,
-        method="percentile", rng=generator,
-    )  # fmt: skip
-    drawn = result.bootstrap_distribution
-    tail = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
+    roots = [math.sqrt(square.mean()) for square in squares]
+    of_squares, p_value = sign_flip(
+        squares[0] - squares[1], confidence=confidence, resamples=resamples, generator=generator
+    )
+    scale = sum(roots) or 1.0
     return {
-        "difference": float(difference(*squares, axis=0)),
-        "difference_low": float(result.confidence_interval.low),
-        "difference_high": float(result.confidence_interval.high),
-        "p_value": min(1.0, 2 * (tail + 1) / (resamples + 1)),
+        "difference": of_squares.value / scale,
+        "difference_low": of_squares.low / scale,
+        "difference_high": of_squares.high / scale,
+        "p_value": p_value,
     }
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p values adjusted for being several: Holm's step-down (1979, Scandinavian Journal of Statistics 6)."""
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(value) for value in multipletests(p_values, method="holm")[1]] if p_values else []
 
 
 def least_squares(features: Any, targets: Any) -> np.ndarray:

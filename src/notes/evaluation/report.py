@@ -1,27 +1,47 @@
 """The report on a task: every model's numbers on a split, and every network against its counterpart."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from notes.data.tasks import Split, Task
-from notes.evaluation.comparison import coefficient_distance, least_squares, mcnemar, paired_bootstrap_rmse
-from notes.evaluation.metrics import accuracy, calibration, per_class, r2, rmse
-from notes.validation import check_predictions, log_loss
+from notes.evaluation.comparison import coefficient_distance, holm, least_squares, mcnemar, paired_rmse
+from notes.evaluation.metrics import accuracy, calibration, calibration_error, mean_log_loss, per_class, r2, rmse
+from notes.intervals import Interval
+from notes.validation import check_predictions
 
 Table = list[dict[str, Any]]
 
 
+class Counterpart(NamedTuple):
+    """The baseline that a network is compared with, and in a few words what differs between the two."""
+
+    baseline: str
+    differs: str
+
+
 @dataclass(frozen=True)
 class Options:
-    """How sure an interval is, and how it is drawn; the names are those of `evaluate` in params.yaml."""
+    """How sure an interval is, and how it is drawn; the names are those of `evaluate` in params.yaml.
+
+    `equivalence_margin` is the one of the task, in the unit of its primary metric; None where it has none.
+    """
 
     confidence: float
     bootstrap_resamples: int
     calibration_bins: int
     seed: int
+    equivalence_margin: float | None = None
+
+    def resampling(self) -> dict[str, Any]:
+        """Return how a bootstrap is drawn, from its beginning: models differ by themselves, not by their resamples."""
+        return {
+            "confidence": self.confidence,
+            "resamples": self.bootstrap_resamples,
+            "generator": np.random.default_rng(self.seed),
+        }
 
 
 @dataclass
@@ -40,40 +60,54 @@ def metrics_of(report: Report, model: str) -> dict[str, float]:
     }
 
 
-def prediction_table(targets: np.ndarray, predictions: np.ndarray) -> Table:
+def prediction_table(targets: np.ndarray, predictions: np.ndarray, classes: Sequence[str] = ()) -> Table:
     """Return a row per test row: the true and the predicted value.
 
-    Where `predictions` are probabilities: the true and the predicted class, and the probability of the latter.
+    Where `predictions` are probabilities: the number and the name, one of `classes`, of the true and of the predicted
+    class, and the probability of the latter.
     """
     if predictions.ndim == 1:
         return [{"true": true, "predicted": value} for true, value in zip(targets, predictions, strict=True)]
+    decided = predictions.argmax(axis=1)
     return [
-        {"true": true, "predicted": row.argmax(), "confidence": float(row.max())}
-        for true, row in zip(targets, predictions, strict=True)
+        {"true": true, "predicted": found, "confidence": float(row.max())}
+        | {"true_class": classes[true], "predicted_class": classes[found]}
+        for true, found, row in zip(targets, decided, predictions, strict=True)
     ]
 
 
 def judge(
-    task: Task, test: Split, predictions: Mapping[str, np.ndarray], counterparts: Mapping[str, str], options: Options
+    task: Task,
+    test: Split,
+    predictions: Mapping[str, np.ndarray],
+    counterparts: Mapping[str, Counterpart],
+    options: Options,
+    classes: Sequence[str] = (),
 ) -> Report:
     """Judge each model's predictions on the test split and each network against its counterpart.
 
-    `predictions` holds values (n,) of a regression or class probabilities (n, classes), by model; `counterparts` names
-    the baseline of a network. Raises UserError for predictions that are not finite.
+    `predictions` holds values (n,) of a regression or probabilities (n, classes) of the named `classes`, by model;
+    `counterparts` is by network. The p values of a table are Holm's, for there are several; a difference whose whole
+    interval lies within the margin has none. Raises UserError for predictions that are not finite.
     """
-    report = Report()
+    report, names = Report(), classes or [str(number) for number in range(task.classes or 0)]
     for model, predicted in predictions.items():
         check_predictions(model, predicted, len(test.targets))
-        judge_model = _judge_regression if task.kind == "regression" else _judge_classifier
-        judge_model(report, model, test.targets, predicted, options)
-    pairs = {model: baseline for model, baseline in counterparts.items() if {model, baseline} <= set(predictions)}
-    report.tables["paired_tests"] = [
-        {"model": model, "counterpart": baseline}
+        if task.kind == "regression":
+            _judge_regression(report, model, test.targets, predicted, options)
+        else:
+            _judge_classifier(report, model, test.targets, predicted, options, names)
+    pairs = {model: pair for model, pair in counterparts.items() if {model, pair.baseline} <= set(predictions)}
+    table: Table = [
+        {"model": model, "counterpart": baseline, "differs": differs, "rows": len(test.targets)}
         | _paired_test(task, test.targets, predictions[model], predictions[baseline], options)
-        for model, baseline in pairs.items()
+        for model, (baseline, differs) in pairs.items()
     ]
-    for row in report.tables["paired_tests"]:
-        report.metrics[f"{row['model']}/test/p_value_against_counterpart"] = row["p_value"]
+    _conclude(table, options.equivalence_margin)
+    report.tables["paired_tests"] = table
+    report.metrics |= {
+        f"{row['model']}/test/p_value_against_counterpart": row["p_holm"] for row in table if row["p_holm"] is not None
+    }
     return report
 
 
@@ -100,49 +134,55 @@ def judge_coefficients(report: Report, train: Split, coefficients: Mapping[str, 
 
 
 def _judge_regression(report: Report, model: str, targets: np.ndarray, predicted: np.ndarray, options: Options) -> None:
-    # The same resamples for every model: their intervals then differ by the models alone.
-    error = rmse(
-        targets,
-        predicted,
-        confidence=options.confidence,
-        resamples=options.bootstrap_resamples,
-        generator=np.random.default_rng(options.seed),
-    )
-    _add(report, model, rmse=error.value, rmse_low=error.low, rmse_high=error.high, r2=r2(targets, predicted))
-    _add(report, model, primary=error.value, primary_low=error.low, primary_high=error.high)
+    error = rmse(targets, predicted, **options.resampling())
+    explained = r2(targets, predicted, **options.resampling())
+    _add(report, model, rmse=error, r2=explained, primary=error)
 
 
 def _judge_classifier(
-    report: Report, model: str, labels: np.ndarray, probabilities: np.ndarray, options: Options
+    report: Report,
+    model: str,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    options: Options,
+    names: Sequence[str],
 ) -> None:
     decided = probabilities.argmax(axis=1)
     share = accuracy(labels, decided, options.confidence)
-    rows, error = calibration(labels, probabilities, options.calibration_bins)
-    _add(report, model, accuracy=share.value, accuracy_low=share.low, accuracy_high=share.high)
-    _add(report, model, log_loss=log_loss(labels, probabilities), calibration_error=error)
-    _add(report, model, primary=share.value, primary_low=share.low, primary_high=share.high)
+    loss = mean_log_loss(labels, probabilities, **options.resampling())
+    gap = calibration_error(labels, probabilities, options.calibration_bins, **options.resampling())
+    _add(report, model, accuracy=share, log_loss=loss, calibration_error=gap, primary=share)
     classes = per_class(labels, decided, probabilities.shape[1], options.confidence)
-    report.tables.setdefault("per_class", []).extend({"model": model} | row for row in classes)
-    report.tables.setdefault("calibration", []).extend({"model": model} | row for row in rows)
+    bins, _ = calibration(labels, probabilities, options.calibration_bins)
+    report.tables.setdefault("per_class", []).extend(
+        {"model": model, "name": name} | row for name, row in zip(names, classes, strict=True)
+    )
+    report.tables.setdefault("calibration", []).extend({"model": model} | row for row in bins)
 
 
 def _paired_test(
     task: Task, targets: np.ndarray, first: np.ndarray, second: np.ndarray, options: Options
 ) -> dict[str, float]:
     if task.kind == "regression":
-        return paired_bootstrap_rmse(
-            targets,
-            first,
-            second,
-            confidence=options.confidence,
-            resamples=options.bootstrap_resamples,
-            generator=np.random.default_rng(options.seed),
-        )
+        return paired_rmse(targets, first, second, **options.resampling())
     return mcnemar(targets, first.argmax(axis=1), second.argmax(axis=1), options.confidence)
 
 
-def _add(report: Report, model: str, **values: float) -> None:
-    report.metrics |= {f"{model}/test/{name}": float(value) for name, value in values.items()}
+def _conclude(table: Table, margin: float | None) -> None:
+    """Add to each comparison its p value after Holm, or None below the margin, and the conclusion in words."""
+    for row in table:
+        reach = max(abs(row["difference_low"]), abs(row["difference_high"]))
+        if margin is not None and reach < margin:
+            row |= {"p_value": None, "p_holm": None, "conclusion": f"equivalent within {margin:g}"}
+    tested = [row for row in table if row["p_value"] is not None]
+    for row, adjusted in zip(tested, holm([row["p_value"] for row in tested]), strict=True):
+        row |= {"p_holm": adjusted, "conclusion": f"p = {adjusted:.2g}"}
+
+
+def _add(report: Report, model: str, **values: Interval) -> None:
+    for name, found in values.items():
+        for end, value in (("", found.value), ("_low", found.low), ("_high", found.high)):
+            report.metrics[f"{model}/test/{name}{end}"] = float(value)
 
 
 def _padded(coefficients: np.ndarray, length: int) -> np.ndarray:

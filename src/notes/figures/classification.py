@@ -46,30 +46,31 @@ def confusion_matrix(matrix: np.ndarray, class_names: Sequence[str], title: str)
 
 
 @styled
-def misclassified_digits(
+def misclassified_images(
     images: np.ndarray,
     labels: np.ndarray,
     predicted: np.ndarray,
     confidence: np.ndarray,
+    class_names: Sequence[str],
     title: str,
-    class_names: Sequence[str] | None = None,
 ) -> Figure:
     """Draw the up to 25 mistakes of which the model was most sure.
 
     `images` (n, 28, 28) are all images, right ones too; `labels`, `predicted` and `confidence` (the probability of the
-    predicted class) have shape (n,). `class_names` replaces the digits.
+    predicted class) have shape (n,); they are numbers of `class_names`.
     """
     wrong = np.flatnonzero(np.asarray(labels) != np.asarray(predicted))
     shown = wrong[np.argsort(-np.asarray(confidence)[wrong], kind="stable")][:MOST_MISTAKES]
     columns = 5
     rows = max(-(-len(shown) // columns), 1)
     figure, panels = canvas(title, rows=rows, columns=columns, width=7, height=1.3 + 1.55 * rows if len(shown) else 1.3)
-    names = class_names if class_names is not None else [str(digit) for digit in range(10)]
     for axes in panels:
         axes.set_axis_off()
-    for axes, index in zip(panels, shown, strict=False):
+    mistakes = [f"{class_names[labels[index]]} → {class_names[predicted[index]]}" for index in shown]
+    size = 9 if max(map(len, mistakes), default=0) < 16 else 7.5
+    for axes, index, mistake in zip(panels, shown, mistakes, strict=False):
         axes.imshow(images[index], cmap="gray_r", vmin=0, vmax=images.max())
-        axes.set_title(f"{names[labels[index]]} → {names[predicted[index]]}\n{confidence[index]:.1%} sure", fontsize=9)
+        axes.set_title(f"{mistake}\n{confidence[index]:.1%} sure", fontsize=size)
     note = f"{len(shown)} of {len(wrong):,} mistakes among {len(labels):,} images: true class → predicted class"
     figure.supxlabel(note if len(wrong) else f"No mistakes among {len(labels):,} images", fontsize=10)
     return figure

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from notes.data.tasks import Task
-from notes.figures.classification import calibration_curve, confusion_matrix, decision_boundary, misclassified_digits
+from notes.data.tasks import Naming, Task
+from notes.figures.classification import calibration_curve, confusion_matrix, decision_boundary, misclassified_images
 from notes.figures.comparison import model_comparison
 from notes.figures.regression import coefficients, fitted_lines, predicted_against_true
 from notes.loading import TrainedModel
@@ -19,12 +19,13 @@ Rows = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Findings:
-    """What `evaluate` found on a task: the champion's name, test metrics by `<model>/test/<metric>`, and tables.
+    """What `evaluate` found on a data set: the champion, test metrics by `<model>/test/<metric>`, and tables.
 
     `predictions` are the champion's, a row a test row: true, predicted and, of a class, confidence. `calibration` has
     rows of all models. `truth` holds the true coefficients of a regression.
     """
 
+    naming: Naming
     champion: str
     metrics: Mapping[str, float]
     predictions: Rows
@@ -57,7 +58,8 @@ def _comparison(task: Task, models: Mapping[str, TrainedModel], found: Findings)
 
     rows = [(name, *interval(name), model.framework) for name, model in models.items()]
     value, low, high = interval(found.champion)
-    title = f"{task.name}: {found.champion}, the champion on validation, reaches {value:.4g} ({low:.4g} to {high:.4g})"
+    reached = f"{value:.4g} ({low:.4g} to {high:.4g})"
+    title = f"{found.naming.title}: {found.champion}, the champion on validation, reaches {reached}"
     return model_comparison(rows, f"test {task.primary_metric}", title, task.direction)
 
 
@@ -91,17 +93,17 @@ def _classification(
     true, decided, champion = found.column("true"), found.column("predicted"), found.champion
     matrix = np.zeros((task.classes, task.classes), dtype=np.int64)
     np.add.at(matrix, (true, decided), 1)
-    names = [str(name) for name in range(task.classes)]
-    title = f"{champion} confuses {int((decided != true).sum())} of {len(decided):,} test examples"
+    names, dataset = found.naming.classes, found.naming.title
+    title = f"{dataset}: {champion} confuses {int((decided != true).sum())} of {len(decided):,} test examples"
     yield "confusion_matrix.png", confusion_matrix(matrix, names, title)
     rows = {name: list(group) for name, group in groupby(found.calibration, lambda row: row["model"])}
     shown = {name: rows[name] for name in rows if "dummy" not in name}
-    yield "calibration.png", calibration_curve(shown, f"{task.name}: are the probabilities to be trusted?")
+    yield "calibration.png", calibration_curve(shown, f"{dataset}: are the probabilities to be trusted?")
     if task.name == "mnist":
         images = inputs.reshape(-1, 28, 28)
-        title = f"The mistakes of which {champion} was most sure"
-        figure = misclassified_digits(images, true, decided, found.column("confidence"), title)
-        yield "misclassified_digits.png", figure
+        title = f"{dataset}: the mistakes of which {champion} was most sure"
+        figure = misclassified_images(images, true, decided, found.column("confidence"), names, title)
+        yield "misclassified_images.png", figure
         return
     for name, model in models.items():
         if model.framework == "pytorch":

@@ -4,6 +4,7 @@ The schedule and the average follow every step of the optimizer, so that the loo
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,12 +30,17 @@ class GaussianNoise(nn.Module):
 def make_optimizer(
     network: nn.Module, name: str, learning_rate: float, weight_decay: float = 0.0, momentum: float = 0.0
 ) -> torch.optim.Optimizer:
-    """Return Adam (`adam`), or SGD with momentum (`sgd`)."""
+    """Return Adam (`adam`), or SGD with momentum (`sgd`).
+
+    `weight_decay` λ adds λ/2 · ‖W‖² of the weight matrices to the loss; biases and batch normalisation have none, as in
+    scikit-learn (Goodfellow et al. 2016, Deep Learning, section 7.1).
+    """
+    matrices = [values for values in network.parameters() if values.ndim > 1]
+    others = [values for values in network.parameters() if values.ndim <= 1]
+    groups: list[dict[str, Any]] = [{"params": matrices, "weight_decay": weight_decay}, {"params": others}]
     if name == "sgd":
-        return torch.optim.SGD(
-            network.parameters(), lr=learning_rate, momentum=momentum, weight_decay=weight_decay, fused=True
-        )
-    return torch.optim.Adam(network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
+        return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, fused=True)
+    return torch.optim.Adam(groups, lr=learning_rate, fused=True)
 
 
 def follow_one_cycle(optimizer: torch.optim.Optimizer, learning_rate: float, steps: int) -> None:

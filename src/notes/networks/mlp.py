@@ -75,14 +75,21 @@ class Mlp(nn.Module):
         return logits
 
     @torch.no_grad()
-    def initialise(self, generator: torch.Generator) -> "Mlp":
-        """Draw every weight from `generator` alone; biases start at zero.
+    def initialise(self, generator: torch.Generator, scheme: str = "he") -> "Mlp":
+        """Draw every weight from `generator` alone.
 
-        ReLU and its kin start as He et al. (2015) propose; sigmoid, tanh and the last layer as Glorot & Bengio (2010).
+        `he`: ReLU and its kin start as He et al. (2015) propose, sigmoid, tanh and the last layer as Glorot & Bengio
+        (2010), biases at zero. `glorot`: as scikit-learn's MLPClassifier with ReLU or tanh starts, each layer's weights
+        and its biases uniform within ±√(6 / (fan in + fan out)).
         """
         saturating = self.options["activation"] in ("sigmoid", "tanh")
         linears = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
         for layer in linears:
+            if scheme == "glorot":
+                bound = math.sqrt(6 / (layer.in_features + layer.out_features))
+                for values in (layer.weight, layer.bias):
+                    nn.init.uniform_(values, -bound, bound, generator=generator)
+                continue
             if saturating or layer is linears[-1]:
                 nn.init.xavier_uniform_(layer.weight, generator=generator)
             else:
@@ -133,6 +140,7 @@ class ClassifierOptions:
     weight_average: float | None = None
     precision: str = "float32"
     patience: int | None = None
+    keep: str = "best"
 
     @classmethod
     def of(cls, settings: Any) -> "ClassifierOptions":
@@ -153,9 +161,9 @@ def fit_classifier(
     """Train `network` and yield a record an epoch; whoever calls logs it, draws a progress bar or stops early.
 
     It ends, also when it is broken off, with the weights of the epoch with the lowest validation loss so far, or of the
-    last one without `validation`, in `eval` mode on the CPU. Shuffling draws from `generator`; `augment` changes the
-    inputs (n, d) of each training batch. Raises NonFiniteLossError, and UserError for a batch size that does not fit
-    the number of samples.
+    last one where options.keep is `last` or there is no `validation`, in `eval` mode on the CPU. Shuffling draws from
+    `generator`; `augment` changes the inputs (n, d) of each training batch. Raises NonFiniteLossError, and UserError
+    for a batch size that does not fit the number of samples.
     """
     extras.require_batches(network, len(train.targets), options.batch_size)
     network.to(device)
@@ -188,8 +196,10 @@ def fit_classifier(
                 raise NonFiniteLossError(f"the loss is no longer finite in epoch {epoch}: lower learning_rate.")
             if held_out:
                 if record["val/loss"] < best_loss:
-                    best_loss, best_epoch, best_weights = record["val/loss"], epoch, copy.deepcopy(kept.state_dict())
-                record["val/best"] = float(best_epoch == epoch)
+                    best_loss, best_epoch = record["val/loss"], epoch
+                    best_weights = copy.deepcopy(kept.state_dict()) if options.keep == "best" else None
+                if options.keep == "best":
+                    record["val/best"] = float(best_epoch == epoch)
             yield record
             if held_out and options.patience and epoch - best_epoch >= options.patience:
                 break

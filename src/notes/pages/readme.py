@@ -3,12 +3,16 @@
 import re
 from pathlib import Path
 
+from notes.evaluation.metrics import wilson
 from notes.files import UserError, read_json, write_bytes
 from notes.pages import comparing
 from notes.pages.results import load_results
+from notes.sources.mnist import FILES
 
 README = Path("README.md")
 RECORD = Path("experiments/record/results/evaluate_seeds")
+TEST_IMAGES = FILES["t10k-labels-idx1-ubyte"][0]
+CONFIDENCE = 0.95
 
 
 def update(root: Path = Path()) -> bool:
@@ -29,38 +33,55 @@ def check(root: Path = Path()) -> str:
 
 def results_table(root: Path = Path()) -> str:
     """Return the Markdown table of every model's test result with its interval."""
-    lines = [
-        "| task | model | test metric | value | 95 % interval | against its counterpart |",
-        "|---|---|---|---:|---:|---|",
-    ]
+    lines = ["| task | model | metric | test rows | value | 95 % interval |", "|---|---|---|---:|---:|---:|"]
     for result in load_results(root):
-        star = " ★" if result.champion else ""
-        against = "" if result.p_value is None else f"{result.counterpart}: p = {result.p_value:.2g}"
         lines.append(
-            f"| {result.task} | {result.model}{star} | {result.metric} | {result.value:.4f} "
-            f"| {result.low:.4f} to {result.high:.4f} | {against} |"
+            f"| {result.task} | {result.model}{' ★' if result.champion else ''} | {result.metric} | {result.rows:,} "
+            f"| {result.value:.4f} | {result.low:.4f} to {result.high:.4f} |"
         )
     return "\n".join(lines)
 
 
-def record_table(root: Path = Path()) -> str:
-    """Return the Markdown table of the networks that experiments/record judged over several seeds."""
+def comparisons_table(root: Path = Path()) -> str:
+    """Return the Markdown table of every network against its counterpart, and of what differs between the two."""
     lines = [
-        "| network | seeds | mean test accuracy | 95 % interval | lowest to highest seed |",
-        "|---|---:|---:|---:|---:|",
+        "| network | against | what differs | difference | 95 % interval | finding |",
+        "|---|---|---|---:|---:|---|",
+    ]
+    for result in load_results(root):
+        if found := result.comparison:
+            lines.append(
+                f"| {result.model} | {found.counterpart.removeprefix(f'{result.task}_')} | {found.differs} "
+                f"| {found.difference:.2g} | {found.low:.2g} to {found.high:.2g} | {found.conclusion} |"
+            )
+    return "\n".join(lines)
+
+
+def record_table(root: Path = Path()) -> str:
+    """Return the Markdown table of the networks that experiments/record judged over several seeds.
+
+    The interval over seeds is for networks trained anew and judged on the same images, that over images for other
+    images: Wilson's at the mean, as if one network had it.
+    """
+    lines = [
+        "| network | seeds | mean test accuracy | 95 % over seeds | 95 % over test images | lowest to highest seed |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
     for path in sorted((root / RECORD).glob("*/metrics.json")):
-        found = {name: 100 * value for name, value in read_json(path).items()}
+        found = read_json(path)
+        images = wilson(round(found["test/accuracy"] * TEST_IMAGES), TEST_IMAGES, CONFIDENCE)
+        found = {name: 100 * value for name, value in found.items()}
         lines.append(
             f"| {path.parent.name} | {found['seeds'] / 100:.0f} | {found['test/accuracy']:.3f} % "
-            f"| {found['test/accuracy_low']:.3f} to {found['test/accuracy_high']:.3f} "
+            f"| {found['test/accuracy_low']:.2f} to {found['test/accuracy_high']:.2f} "
+            f"| {100 * images.low:.2f} to {100 * images.high:.2f} "
             f"| {found['test/accuracy_lowest']:.2f} to {found['test/accuracy_highest']:.2f} |"
         )
     return "\n".join(lines)
 
 
 def _with_tables(text: str, root: Path) -> str:
-    text = _replace(text, "results", f"{comparing.mark()}\n{results_table(root)}")
+    text = _replace(text, "results", f"{comparing.mark()}\n{results_table(root)}\n\n{comparisons_table(root)}")
     # The record's numbers are committed files, the same on any processor.
     return _replace(text, "record", record_table(root))
 
@@ -74,6 +95,6 @@ def _replace(text: str, name: str, content: str) -> str:
 
 
 def _rows(text: str) -> set[tuple[str, ...]]:
-    """Return the first two cells of every row, task and model: what stays when numbers, order and champion do not."""
+    """Return the first two cells of every row, task and model or a pair: they stay when numbers and order do not."""
     rows = [line.replace(" ★", "").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     return {tuple(row[:2]) for row in rows}

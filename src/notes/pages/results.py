@@ -3,14 +3,30 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from notes.data.tasks import TASKS
-from notes.files import UserError, read_json, read_rows
+from notes.files import UserError, read_json, read_rows, read_values
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a paired test found between a network and its counterpart in scikit-learn, and what differs between them.
+
+    The difference is the network's metric minus the counterpart's, with the ends of its interval.
+    """
+
+    counterpart: str
+    differs: str
+    difference: float
+    low: float
+    high: float
+    conclusion: str
 
 
 @dataclass(frozen=True)
 class ModelResult:
-    """A model's result on the test set: its task's metric with the interval, and the test against its counterpart."""
+    """A model's result on `rows` test rows: its task's metric with the interval, and how it compares, if it does."""
 
     task: str
     model: str
@@ -19,8 +35,8 @@ class ModelResult:
     low: float
     high: float
     champion: bool
-    counterpart: str | None
-    p_value: float | None
+    rows: int
+    comparison: Comparison | None
 
 
 def evaluated(root: Path = Path()) -> list[str]:
@@ -38,7 +54,8 @@ def load_results(root: Path = Path(), tasks: Iterable[str] = TASKS) -> list[Mode
         folder = _folder(root, task.name)
         metrics = read_json(folder / "models.json")
         champion = read_json(folder / "champion.json")["model"]
-        pairs = {row["model"]: row for row in read_rows(folder / "tables" / "paired_tests.csv")}
+        compared = {row["model"]: _comparison(row) for row in read_values(folder / "tables" / "paired_tests.csv")}
+        rows = len(read_rows(folder / "tables" / "predictions.csv"))
         found = [
             ModelResult(
                 task=task.name,
@@ -48,13 +65,18 @@ def load_results(root: Path = Path(), tasks: Iterable[str] = TASKS) -> list[Mode
                 low=metrics[f"{model}/test/primary_low"],
                 high=metrics[f"{model}/test/primary_high"],
                 champion=model == champion,
-                counterpart=pairs[model]["counterpart"] if model in pairs else None,
-                p_value=float(pairs[model]["p_value"]) if model in pairs else None,
+                rows=rows,
+                comparison=compared.get(model),
             )
             for model in (name.removesuffix("/test/primary") for name in metrics if name.endswith("/test/primary"))
         ]
         results += sorted(found, key=lambda result: result.value, reverse=task.direction == "maximize")
     return results
+
+
+def _comparison(row: dict[str, Any]) -> Comparison:
+    difference, low, high = (float(row[f"difference{end}"]) for end in ("", "_low", "_high"))
+    return Comparison(row["counterpart"], str(row["differs"]), difference, low, high, row["conclusion"])
 
 
 def _folder(root: Path, task: str) -> Path:

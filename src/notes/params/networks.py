@@ -36,6 +36,7 @@ class Mlp(Section):
     activation: Activation
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
     batch_norm: bool
+    initialisation: Literal["he", "glorot"]
     noise: Annotated[float, Field(ge=0.0, le=10.0)]
     loss: Literal["cross_entropy", "log_loss"]
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -47,6 +48,7 @@ class Mlp(Section):
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)]
     patience: Annotated[int, Field(ge=1)] | None
+    keep: Literal["best", "last"]
     weight_average: Fraction | None
     augmentation: Augmentation | None
     train_on: Literal["train", "train_and_validation"]
@@ -71,7 +73,9 @@ class Mlp(Section):
         return self
 
     @model_validator(mode="after")
-    def _keeps_validation_rows_to_stop_by(self) -> "Mlp":
+    def _has_validation_rows_to_choose_an_epoch_by(self) -> "Mlp":
         if self.train_on == "train_and_validation" and self.patience is not None:
             raise ValueError("patience: is for train_on: train; without validation rows use null")
+        if self.train_on == "train_and_validation" and self.keep == "best":
+            raise ValueError("keep: best is for train_on: train; without validation rows use last")
         return self

@@ -142,6 +142,21 @@ class TrainRegression(Section):
     polynomial: RegressionImplementations
 
 
+class Counterpart(Section):
+    """The baseline that a network is tested against, and in a few words what differs between the two."""
+
+    baseline: str
+    differs: Annotated[str, Field(min_length=1, max_length=60)]
+
+
+class EquivalenceMargins(Section):
+    """Up to which difference in RMSE, in the target's unit, two regressions count as one."""
+
+    linear: Positive
+    multivariate: Positive
+    polynomial: Positive
+
+
 class Evaluate(Section):
     """Parameters of the stage `evaluate`; counterparts pair each network with the baseline it is tested against."""
 
@@ -149,7 +164,8 @@ class Evaluate(Section):
     bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)]
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
     seed: Seed
-    counterparts: dict[str, str]
+    equivalence_margin: EquivalenceMargins
+    counterparts: dict[str, Counterpart]
 
 
 class ExportModel(Section):
@@ -216,12 +232,12 @@ class Params(NetworkParams):
     @model_validator(mode="after")
     def _counterparts_exist(self) -> "Params":
         tasks = model_tasks(self)
-        for network, baseline in self.evaluate.counterparts.items():
-            for name in (network, baseline):
+        for network, pair in self.evaluate.counterparts.items():
+            for name in (network, pair.baseline):
                 if name not in tasks:
                     raise ValueError(f"evaluate.counterparts.{network}: no model is named {name}{nearest(name, tasks)}")
-            if tasks[network] != tasks[baseline]:
-                raise ValueError(f"evaluate.counterparts.{network}: {baseline} belongs to another task")
+            if tasks[network] != tasks[pair.baseline]:
+                raise ValueError(f"evaluate.counterparts.{network}: {pair.baseline} belongs to another task")
         return self
 
 

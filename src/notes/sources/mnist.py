@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from notes.files import UserError, missing_file
+from notes.files import UserError, digest, missing_file
 from notes.sources.splitting import choose_stratified
 
 RESTORE = "restore it with `dvc repro download_mnist`"
@@ -19,6 +19,16 @@ FILES: dict[str, tuple[int, ...]] = {
     "t10k-images-idx3-ubyte": (10_000, 28, 28),
     "t10k-labels-idx1-ubyte": (10_000,),
 }
+
+# What each set is called, and its classes in the order of their labels (Fashion-MNIST: Xiao, Rasul and Vollgraf 2017,
+# arXiv:1708.07747, table 2).
+TITLES: dict[str, str] = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
+CLASSES: dict[str, list[str]] = {
+    "mnist": [str(digit) for digit in range(10)],
+    "fashion_mnist": [
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+    ],
+}  # fmt: skip
 
 # Of the uncompressed files. Fashion-MNIST: from Debian's package dataset-fashion-mnist, whose compressed files differ
 # from the publisher's in the gzip header alone.
@@ -44,6 +54,16 @@ def file_size(name: str) -> int:
     return 4 + 4 * len(shape) + math.prod(shape)
 
 
+def dataset_in(folder: Path) -> str:
+    """Return the name of the data set whose files lie in a folder; raise UserError when they are of none."""
+    name = "t10k-labels-idx1-ubyte"
+    found = digest(folder / name, "sha256")
+    for dataset, known in SHA256.items():
+        if known[name] == found:
+            return dataset
+    raise UserError(f"{folder / name} is neither MNIST's nor Fashion-MNIST's: {RESTORE}.")
+
+
 def read_idx(path: Path | str) -> npt.NDArray[np.uint8]:
     """Return the images (n, 28, 28) or the labels (n,) of an uncompressed IDX file: uint8, read-only.
 
@@ -60,9 +80,7 @@ def read_idx(path: Path | str) -> npt.NDArray[np.uint8]:
     except FileNotFoundError:
         raise missing_file(path) from None
     except (struct.error, ValueError):
-        raise UserError(
-            f"{path} is not one of MNIST's IDX files: restore it with `dvc repro download_mnist`."
-        ) from None
+        raise UserError(f"{path} is not one of MNIST's IDX files: {RESTORE}.") from None
     return values
 
 

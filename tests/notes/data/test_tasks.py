@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from notes.data.tasks import TASKS, data_files, load_inputs, load_split
-from notes.files import UserError
+from notes.data.tasks import TASKS, Naming, data_files, load_inputs, load_naming, load_split
+from notes.files import UserError, write_json
 
 
 def write(root, task, text):
@@ -183,3 +183,10 @@ def test_reading_a_task_needs_no_heavy_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_data_set_is_called_what_was_prepared(tmp_path):
+    write_json(tmp_path / "data/mnist/test/classes.json", {"title": "Fashion-MNIST", "classes": ["coat", "bag"]})
+    assert load_naming("mnist", tmp_path) == Naming("Fashion-MNIST", ["coat", "bag"])
+    assert load_naming("moons", tmp_path) == Naming("moons", ["0", "1"])
+    assert load_naming("linear", tmp_path) == Naming("linear", [])

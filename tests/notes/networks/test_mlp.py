@@ -1,9 +1,13 @@
 """The network against calculus and the papers that its start comes from."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from scipy import special, stats
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
 
 from notes.networks.extras import GaussianNoise
 from notes.networks.mlp import ACTIVATIONS, Mlp
@@ -65,6 +69,22 @@ def test_the_start_has_the_variance_that_he_or_glorot_propose_and_zero_biases(ac
         assert layer.weight.var().item() == pytest.approx(expected, rel=5 * (0.8 / layer.weight.numel()) ** 0.5)
         assert abs(layer.weight.mean().item()) < 5 * (expected / layer.weight.numel()) ** 0.5
         assert (layer.bias == 0).all()
+
+
+def test_scikit_learns_start_is_uniform_within_its_own_bound_biases_too():
+    inputs, labels = np.zeros((4, 50)), np.array([0, 1, 2, 0])
+    theirs = MLPClassifier((4000,), max_iter=1, random_state=0, learning_rate_init=1e-12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        theirs.fit(inputs, labels)
+    ours = Mlp(50, [4000], 3).initialise(generator(), "glorot")
+    linears = [layer for layer in ours.layers if isinstance(layer, torch.nn.Linear)]
+    for layer, coefficients, intercepts in zip(linears, theirs.coefs_, theirs.intercepts_, strict=True):
+        assert layer.weight.abs().max().item() == pytest.approx(np.abs(coefficients).max(), rel=0.01)
+        assert layer.weight.var().item() == pytest.approx(coefficients.var(), rel=0.1)
+        if len(intercepts) > 100:
+            assert layer.bias.abs().max().item() == pytest.approx(np.abs(intercepts).max(), rel=0.01)
+            assert layer.bias.var().item() == pytest.approx(intercepts.var(), rel=0.1)
 
 
 def test_the_start_depends_on_the_generator_alone():

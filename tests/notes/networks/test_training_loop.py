@@ -8,16 +8,27 @@ import numpy as np
 import pytest
 import torch
 from scipy import special
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss as scikit_learns_log_loss
+from sklearn.neural_network import MLPClassifier
 from torch.nn import functional
 
+from notes.baselines import fit as fit_estimator
 from notes.data.tasks import Split
 from notes.files import UserError
 from notes.networks import extras
 from notes.networks.determinism import make_deterministic, require_device, require_precision
 from notes.networks.extras import follow_one_cycle, make_optimizer
-from notes.networks.mlp import ClassifierOptions, Mlp, NonFiniteLossError, evaluate, fit_classifier, log_loss
+from notes.networks.mlp import (
+    ClassifierOptions,
+    Mlp,
+    NonFiniteLossError,
+    evaluate,
+    fit_classifier,
+    log_loss,
+    train_epoch,
+)
 from notes.params import load_params
 
 
@@ -111,7 +122,8 @@ def test_an_epoch_of_sgd_with_momentum_is_the_one_computed_by_hand():
     for _ in range(2):
         for batch in torch.randperm(40, generator=shuffles).split(16):
             x = np.column_stack([split.inputs[batch], np.ones(len(batch))])
-            gradient = x.T @ (special.expit(x @ parameters) - split.targets[batch]) / len(batch) + 0.01 * parameters
+            gradient = x.T @ (special.expit(x @ parameters) - split.targets[batch]) / len(batch)
+            gradient += 0.01 * parameters * [1, 1, 1, 0]  # the bias has no weight decay
             velocity = 0.9 * velocity + gradient
             parameters = parameters - 0.1 * velocity
         outcomes.append(parameters)
@@ -184,6 +196,46 @@ def test_the_weights_at_the_end_are_those_of_the_best_validation_epoch():
         float(loss < before) for loss, before in zip(losses, running_minimum[:-1], strict=True)
     ]
     assert [record["epoch"] for record in records] == list(range(1, 31))
+
+
+def test_the_last_epoch_is_kept_where_that_is_asked_for():
+    network, records, epochs, _ = overfitting(epochs=30, keep="last")
+    assert same(weights(network), epochs[-1])
+    assert "val/best" not in records[0]
+
+
+def test_weight_decay_pulls_weights_and_neither_biases_nor_batch_normalisation():
+    network = Mlp(3, [4], 2, batch_norm=True).initialise(generator(), "glorot")
+    before, optimizer = weights(network), make_optimizer(network, "sgd", 0.5, weight_decay=0.1)
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    for name, values in network.named_parameters():
+        expected = before[name] * (1 - 0.5 * 0.1) if values.ndim == 2 else before[name]
+        assert torch.allclose(values, expected)
+
+
+def test_from_one_start_in_one_order_the_plain_network_takes_the_steps_of_scikit_learns():
+    split, alpha, size = blobs(96, classes=4), 0.5, 16
+    theirs = MLPClassifier(
+        (8,), learning_rate_init=0.01, alpha=alpha, batch_size=size, max_iter=5, shuffle=False, random_state=0
+    )
+    start = clone(theirs).set_params(max_iter=1, learning_rate_init=1e-300)
+    for estimator in (start, theirs):
+        fit_estimator(estimator, split.inputs.astype(np.float64), split.targets)
+    network = Mlp(3, [8], 4).double()
+    linears = [layer for layer in network.layers if isinstance(layer, torch.nn.Linear)]
+    for layer, coefficients, intercepts in zip(linears, start.coefs_, start.intercepts_, strict=True):
+        layer.load_state_dict({"weight": torch.from_numpy(coefficients.T), "bias": torch.from_numpy(intercepts)})
+    inputs, labels = torch.from_numpy(split.inputs).double(), torch.from_numpy(split.targets)
+    optimizer = make_optimizer(network, "adam", 0.01, weight_decay=alpha / size)
+    for _ in range(5):
+        batches = zip(inputs.split(size), labels.split(size), strict=True)
+        train_epoch(network, batches, functional.cross_entropy, optimizer)
+    for layer, coefficients, intercepts in zip(linears, theirs.coefs_, theirs.intercepts_, strict=True):
+        # Adam's ε stands before the correction of the bias there, after it here.
+        np.testing.assert_allclose(layer.weight.detach(), coefficients.T, atol=1e-5)
+        np.testing.assert_allclose(layer.bias.detach(), intercepts, atol=1e-5)
 
 
 @pytest.mark.parametrize("patience", [1, 4])

@@ -1,5 +1,6 @@
 """The IDX reader against hand-made files, and the split of the training images."""
 
+import hashlib
 import struct
 
 import numpy as np
@@ -8,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notes.files import UserError
-from notes.sources.mnist import FILES, SHA256, file_size, read_idx, split_train_validation
+from notes.sources.mnist import (
+    CLASSES,
+    FILES,
+    SHA256,
+    TITLES,
+    dataset_in,
+    file_size,
+    read_idx,
+    split_train_validation,
+)
 from notes.sources.splitting import choose_stratified
 
 
@@ -55,6 +65,21 @@ def test_any_other_file_is_refused_with_the_command_that_restores_it(tmp_path, c
 def test_a_missing_idx_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"nothing is missing: .*`dvc"):
         read_idx(tmp_path / "nothing")
+
+
+def test_a_folder_is_known_by_its_labels_and_any_other_is_refused(tmp_path, monkeypatch):
+    labels = tmp_path / "t10k-labels-idx1-ubyte"
+    labels.write_bytes(b"what stands for the labels of Fashion-MNIST")
+    with pytest.raises(UserError, match="neither MNIST's nor Fashion-MNIST's: restore it"):
+        dataset_in(tmp_path)
+    found = hashlib.sha256(labels.read_bytes()).hexdigest()
+    monkeypatch.setitem(SHA256, "fashion_mnist", SHA256["fashion_mnist"] | {labels.name: found})
+    assert dataset_in(tmp_path) == "fashion_mnist"
+
+
+def test_every_data_set_has_a_title_and_ten_classes():
+    assert SHA256.keys() == TITLES.keys() == CLASSES.keys()
+    assert all(len(set(names)) == 10 for names in CLASSES.values())
 
 
 def test_the_known_files_have_the_sizes_that_the_publisher_states():
