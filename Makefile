@@ -12,6 +12,8 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 BIN := .venv/bin
 READY := .venv/.ready
 LOCK_ENVIRONMENT := .venv-lock
+# DVC projects of their own.
+EXPERIMENTS := experiments/record experiments/comparison
 
 # Stages call `python`: it must be the one with everything installed.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -39,7 +41,7 @@ $(READY): pyproject.toml requirements.lock
 	@test -x $(BIN)/pip || "$(PYTHON)" -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check -c requirements.lock -e '.[notes,dev]'
 	@# DVC's own default is one folder for all users of the machine, which it unpickles from.
-	@for project in "$(CURDIR)" "$(CURDIR)/experiments/record"; do \
+	@for project in "$(CURDIR)" $(addprefix "$(CURDIR)"/,$(EXPERIMENTS)); do \
 		mkdir -p "$$project/.dvc/tmp/site_cache" && chmod 700 "$$project/.dvc/tmp/site_cache" && cd "$$project" && \
 		"$(CURDIR)/$(BIN)/dvc" config --quiet --local core.site_cache_dir "$$project/.dvc/tmp/site_cache" || exit 1; done
 	@# Here, so that no stage has to wait for the migrations of MLflow's new store.
@@ -69,6 +71,10 @@ bench: $(READY) ## Measure speed, and write docs/performance.md from it (on a ma
 .PHONY: record
 record: $(READY) ## Train the networks of experiments/record, five seeds each (half an hour on 2 cores with bfloat16), and judge them
 	cd experiments/record && "$(CURDIR)/$(BIN)/provenn" repro
+
+.PHONY: compare
+compare: $(READY) ## Train the networks of experiments/comparison and MLPClassifier, five seeds each on two data sets, and compare
+	cd experiments/comparison && "$(CURDIR)/$(BIN)/provenn" repro
 
 .PHONY: gate
 gate: $(READY) ## Fail if a metric is worse than gate.yaml promises
@@ -128,9 +134,10 @@ lock: ## Pin the newest versions that pyproject.toml admits in requirements.lock
 
 .PHONY: clean
 clean: ## Remove what the pipeline made; DVC's cache stays, so `make repro` brings it back at once
-	git clean -ffdXq -- data models results dvc_plots mlruns $(addprefix experiments/record/,data models results)
+	git clean -ffdXq -- data models results dvc_plots mlruns \
+		$(foreach project,$(EXPERIMENTS),$(addprefix $(project)/,data fashion_mnist mnist models results))
 
 .PHONY: distclean
 distclean: clean ## Remove DVC's cache, .venv and the tools' caches too
-	rm -rf .venv $(LOCK_ENVIRONMENT) .dvc/cache $(foreach project,. experiments/record,$(addprefix $(project)/.dvc/,tmp config.local))
+	rm -rf .venv $(LOCK_ENVIRONMENT) .dvc/cache $(foreach project,. $(EXPERIMENTS),$(addprefix $(project)/.dvc/,tmp config.local))
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache src/provenn.egg-info

@@ -10,13 +10,17 @@ from provenn.record import track
 RAW = Path("data/raw")
 
 
-def main() -> None:
-    """Download MNIST from the first source that works, or copy it from `download_mnist.directory`."""
+def main(dataset: str | None = None) -> None:
+    """Download MNIST from the first source that works, or copy it from `download_mnist.directory`.
+
+    DATASET is fetched in place of `download_mnist.dataset`.
+    """
     settings = read_settings("download_mnist")
+    dataset = dataset or settings.dataset
     with track():
         directory = Path(settings.directory) if settings.directory else None
-        source = fetch(settings.dataset, RAW, directory=directory, deadline_s=settings.deadline_seconds)
-        print(f"{settings.dataset}: four files verified, from {source}")
+        source = fetch(dataset, RAW, directory=directory, deadline_s=settings.deadline_seconds)
+        print(f"{dataset}: four files verified, from {source}")
 
 
 if __name__ == "__main__":

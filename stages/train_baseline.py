@@ -12,9 +12,11 @@ from notes.validation import validation_metrics
 from provenn.record import track
 
 
-def main(name: str) -> None:
-    """Fit the baseline NAME, a section of `train_baseline` in params.yaml."""
-    settings = read_settings("train_baseline", name)
+def main(name: str, seed: int | None = None) -> None:
+    """Fit the baseline NAME, a section of `train_baseline` in params.yaml, with its own seed or as one of several."""
+    settings, model = read_settings("train_baseline", name), name
+    if seed is not None:
+        settings.seed, model = seed, f"{name}-{seed}"
     with track() as run:
         train, validation = load_split(settings.task, "train"), load_split(settings.task, "validation")
         estimator = build_estimator(settings)
@@ -24,8 +26,8 @@ def main(name: str) -> None:
         run.log({"time/fit_s": time.perf_counter() - started})
 
         metrics = validation_metrics(TASKS[settings.task], validation.targets, predict(estimator, validation.inputs))
-        save_estimator(Path("models") / settings.task / f"{name}.skops", estimator)
-        write_json(Path("results/train_baseline") / name / "metrics.json", metrics)
+        save_estimator(Path("models") / settings.task / f"{model}.skops", estimator)
+        write_json(Path("results/train_baseline") / model / "metrics.json", metrics)
 
 
 if __name__ == "__main__":

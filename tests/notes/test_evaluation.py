@@ -12,6 +12,7 @@ from scipy import stats
 from sklearn.linear_model import LinearRegression
 
 from notes import evaluation, validation
+from notes.evaluation.seeds import crossed_difference
 from notes.files import UserError
 
 LABELS = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 2])
@@ -469,3 +470,43 @@ def test_what_are_no_probabilities_is_refused(labels: list[int], probabilities: 
 def test_a_prediction_outside_the_classes_is_named() -> None:
     with pytest.raises(UserError, match="prediction 7 is not one of the 3 classes"):
         evaluation.confusion(LABELS, np.where(LABELS == 1, 7, LABELS), 3)
+
+
+def crossed_scores(seed: int, seeds: int = 5, rows: int = 100) -> np.ndarray:
+    """Return right (1) and wrong (0) of two kinds of network, equally good, (2, seeds, rows): rows are hard to both."""
+    draws = generator(seed)
+    row, peculiar = draws.normal(size=rows), draws.normal(scale=0.5, size=(2, seeds, rows))
+    return (0.8 + row + draws.normal(scale=0.3, size=(2, seeds, 1)) + peculiar > 0).astype(float)
+
+
+def test_a_difference_over_seeds_and_rows_is_covered_at_least_as_often_as_stated() -> None:
+    found = [crossed_difference(*crossed_scores(seed)) for seed in range(400)]
+    covered = np.mean([one["difference_low"] <= 0 <= one["difference_high"] for one in found])
+    assert 0.95 - 3 * np.sqrt(0.05 * 0.95 / 400) <= covered
+    over_seeds_alone = [stats.ttest_ind(*crossed_scores(seed).mean(axis=2)).pvalue > 0.05 for seed in range(400)]
+    assert covered >= np.mean(over_seeds_alone)
+
+
+def test_where_all_rows_are_the_same_the_interval_is_welchs_over_the_seeds() -> None:
+    first, second = (np.repeat(generator(seed).normal(size=(size, 1)), 3, axis=1) for seed, size in ((0, 5), (1, 8)))
+    welch = stats.ttest_ind(first[:, 0], second[:, 0], equal_var=False)
+    found = crossed_difference(first, second)
+    assert found["p_value"] == pytest.approx(welch.pvalue)
+    assert found["degrees_of_freedom"] == pytest.approx(welch.df)
+    low, high = welch.confidence_interval(0.95)
+    assert [found["difference_low"], found["difference_high"]] == pytest.approx([low, high])
+
+
+def test_where_all_seeds_agree_the_interval_is_the_paired_one_over_the_rows() -> None:
+    first, second = (np.repeat(generator(seed).normal(size=(1, 40)), 5, axis=0) for seed in (0, 1))
+    paired = stats.ttest_rel(first[0], second[0])
+    found = crossed_difference(first, second)
+    assert found["p_value"] == pytest.approx(paired.pvalue)
+    low, high = paired.confidence_interval(0.95)
+    assert [found["difference_low"], found["difference_high"]] == pytest.approx([low, high])
+
+
+def test_one_seed_is_no_comparison_over_seeds_and_equal_networks_do_not_differ() -> None:
+    with pytest.raises(UserError, match="train more seeds"):
+        crossed_difference(np.ones((1, 5)), np.ones((3, 5)))
+    assert crossed_difference(np.ones((2, 5)), np.ones((3, 5)))["p_value"] == 1.0

@@ -11,7 +11,9 @@ from notes.__main__ import app
 from notes.files import UserError, write_json, write_rows
 from notes.pages import comparing, readme
 
-README = "# Notes\n<!-- results: begin --><!-- results: end -->\n<!-- record: begin --><!-- record: end -->\n"
+README = "# Notes\n" + "".join(
+    f"<!-- {name}: begin --><!-- {name}: end -->\n" for name in ("results", "comparison", "record")
+)
 
 
 def evaluate(root, task, **values):
@@ -61,6 +63,18 @@ def test_the_record_has_the_interval_of_the_seeds_and_that_of_the_test_images(re
     low, high = stats.binomtest(9947, 10_000).proportion_ci(method="wilson")
     expected = f"| 99.43 to 99.51 | {100 * low:.2f} to {100 * high:.2f} | 99.44 to 99.52 |"
     assert f"| mnist_wide | 5 | 99.466 % {expected}" in readme.record_table(repository)
+
+
+def test_the_comparison_over_seeds_shows_what_differs_and_p_values_that_are_holms(repository):
+    for folder, title, p_value in (("fashion_mnist", "Fashion-MNIST", 0.02), ("mnist", "MNIST", 0.04)):
+        pair = {"counterpart": "mnist_mlp_classifier", "differs": "dropout", "accuracy": 0.89, "p_value": p_value}
+        pair |= {"counterpart_accuracy": 0.88, "difference": 0.01, "difference_low": -0.002, "difference_high": 0.022}
+        path = repository / "experiments/comparison" / folder / "results/compare_seeds/metrics.json"
+        write_json(path, {"dataset": title, "mnist_mlp": pair})
+    first, second = readme.comparison_table(repository).splitlines()[2:]
+    assert first == ("| MNIST | mlp | mlp_classifier | dropout | 89.00 % | 88.00 % | +1.00 | -0.20 to +2.20 | 0.04 |")
+    assert second.startswith("| Fashion-MNIST | mlp ")
+    assert second.endswith("| 0.04 |")
 
 
 def test_a_new_result_makes_the_readme_stale_until_it_is_updated(repository):

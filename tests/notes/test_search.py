@@ -3,6 +3,11 @@
 import importlib.util
 from pathlib import Path
 
+import pytest
+
+from notes.params import load_network_params
+from notes.settings import read_yaml
+
 ROOT = Path(__file__).parents[2]
 SPECIFICATION = importlib.util.spec_from_file_location("search", ROOT / "experiments/search.py")
 search = importlib.util.module_from_spec(SPECIFICATION)
@@ -31,3 +36,16 @@ def test_changes_reach_into_sections_and_leave_the_values_alone():
     values = {"rate": 1, "inner": {"deep": 2}}
     assert search.changed(values, ["rate=1.0e-3", "inner.deep=5"]) == {"rate": 0.001, "inner": {"deep": 5}}
     assert values == {"rate": 1, "inner": {"deep": 2}}
+
+
+@pytest.mark.parametrize("name", ["mnist_mlp", "mnist_softmax"])
+def test_the_settings_of_params_yaml_are_those_that_the_rule_chose_from_the_whole_grid(name):
+    settings = load_network_params(ROOT / "params.yaml").train_mlp[name]
+    rows = [each for each in search.read_rows(ROOT / "experiments/search.csv") if each["network"] == name]
+    section = read_yaml(ROOT / "experiments/search.yaml")[name]
+    tried = {
+        (" ".join(changes), str(seed)) for changes in search.combinations(section["grid"]) for seed in section["seeds"]
+    }
+    assert {(each["changes"], each["seed"]) for each in rows} == tried
+    assert len(rows) == len(tried)
+    assert search.changed(vars(settings), search.choose(rows).split()) == vars(settings)

@@ -12,12 +12,12 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from notes.params import load_record_params
+from notes.params import load_network_params, load_params, load_record_params
 
 ROOT = Path(__file__).parents[2]
-RECORD = ROOT / "experiments" / "record"
-STAGES, RECORD_STAGES = (
-    YAML(typ="safe").load((folder / "dvc.yaml").read_text())["stages"] for folder in (ROOT, RECORD)
+RECORD, COMPARISON = (ROOT / "experiments" / name for name in ("record", "comparison"))
+STAGES, RECORD_STAGES, COMPARISON_STAGES = (
+    YAML(typ="safe").load((folder / "dvc.yaml").read_text())["stages"] for folder in (ROOT, RECORD, COMPARISON)
 )
 # What the statements of a stage's modules import at once; scikit-learn itself imports scipy, and pandas where it is.
 HEAVY = {
@@ -25,6 +25,7 @@ HEAVY = {
 }  # fmt: skip
 NEEDED: dict[str, set[str]] = {
     "check_params": set(),
+    "compare_seeds": {"pandas", "scipy"},
     "download_mnist": set(),
     "draw_evaluation": {"matplotlib"},
     "draw_studies": {"matplotlib"},
@@ -171,6 +172,44 @@ def test_the_record_trains_and_judges_the_same_networks_and_seeds() -> None:
     networks = load_record_params(RECORD / "params.yaml").train_mlp
     assert list(networks) == trained["network"]
     assert {network.train_on for network in networks.values()} == {"train_and_validation"}
+
+
+@pytest.mark.parametrize("stage", sorted(set(COMPARISON_STAGES) - {"check_params"}))
+def test_a_stage_of_the_comparison_runs_the_same_sources_in_the_folder_of_its_data_set(stage: str) -> None:
+    ours = COMPARISON_STAGES[stage]
+    assert ours["wdir"] == "${item.dataset}"
+    assert ours["cmd"].startswith(f"PYTHONPATH=../src python ../stages/{stage}.py")
+    for folder in ours["matrix"]["dataset"]:
+        assert (COMPARISON / folder / "params.yaml").resolve() == COMPARISON / "params.yaml"
+        assert all(
+            (COMPARISON / folder / "..").joinpath(name).resolve() == ROOT / name
+            for name in ("src", "stages", "requirements.lock")
+        )
+    sources = {dep.removeprefix("../") for dep in ours["deps"] if dep.startswith("../") and "results" not in dep}
+    if stage in STAGES:
+        assert sources == {
+            dep for dep in definition(stage)["deps"] if dep.startswith(("src", "stages", "requirements.lock"))
+        }
+    else:
+        assert {str(path) for path in files_of(stage) if not is_below(path, sources)} == set()
+
+
+def test_the_comparison_reads_test_data_where_it_compares_alone() -> None:
+    readers = {stage for stage, content in COMPARISON_STAGES.items() if "data/mnist/test" in content["deps"]}
+    assert readers == {"compare_seeds"}
+
+
+def test_the_comparison_trains_what_the_main_pipeline_trains_with_as_many_seeds_on_either_side() -> None:
+    ours, main = load_network_params(COMPARISON / "params.yaml"), load_params(ROOT / "params.yaml")
+    assert all(network == main.train_mlp[name] for name, network in ours.train_mlp.items())
+    assert all(baseline == main.train_baseline[name] for name, baseline in ours.train_baseline.items())
+    assert ours.prepare_mnist == main.prepare_mnist
+    pairs = ours.compare_seeds.counterparts
+    assert pairs == {name: main.evaluate.counterparts[name] for name in pairs}
+    networks, baselines = (COMPARISON_STAGES[stage]["matrix"] for stage in ("train_mlp", "train_baseline"))
+    assert networks["network"] == list(ours.train_mlp) == list(pairs)
+    assert networks["seed"] == baselines["seed"]
+    assert len(set(networks["seed"])) >= 5
 
 
 def test_every_stage_says_which_heavy_packages_it_needs() -> None:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from notes.evaluation.comparison import holm
 from notes.evaluation.metrics import wilson
 from notes.files import UserError, read_json, write_bytes
 from notes.pages import comparing
@@ -10,6 +11,7 @@ from notes.pages.results import load_results
 from notes.sources.mnist import FILES
 
 README = Path("README.md")
+COMPARISON = Path("experiments/comparison")
 RECORD = Path("experiments/record/results/evaluate_seeds")
 TEST_IMAGES = FILES["t10k-labels-idx1-ubyte"][0]
 CONFIDENCE = 0.95
@@ -57,6 +59,25 @@ def comparisons_table(root: Path = Path()) -> str:
     return "\n".join(lines)
 
 
+def comparison_table(root: Path = Path()) -> str:
+    """Return the Markdown table of what experiments/comparison found over seeds and test rows."""
+    lines = [
+        "| data set | network | against | what differs | accuracy | against | difference | 95 % interval | p |",
+        "|---|---|---|---|---:|---:|---:|---:|---:|",
+    ]
+    files = [read_json(path) for path in sorted((root / COMPARISON).glob("*/results/compare_seeds/metrics.json"))]
+    rows = [(found.pop("dataset"), name, pair) for found in files[::-1] for name, pair in found.items()]
+    adjusted = holm([pair["p_value"] for _, _, pair in rows])
+    for (dataset, name, pair), p_value in zip(rows, adjusted, strict=True):
+        accuracies = f"{100 * pair['accuracy']:.2f} % | {100 * pair['counterpart_accuracy']:.2f} %"
+        difference, low, high = (100 * pair[f"difference{end}"] for end in ("", "_low", "_high"))
+        lines.append(
+            f"| {dataset} | {name.removeprefix('mnist_')} | {pair['counterpart'].removeprefix('mnist_')} "
+            f"| {pair['differs']} | {accuracies} | {difference:+.2f} | {low:+.2f} to {high:+.2f} | {p_value:.2g} |"
+        )
+    return "\n".join(lines)
+
+
 def record_table(root: Path = Path()) -> str:
     """Return the Markdown table of the networks that experiments/record judged over several seeds.
 
@@ -82,8 +103,8 @@ def record_table(root: Path = Path()) -> str:
 
 def _with_tables(text: str, root: Path) -> str:
     text = _replace(text, "results", f"{comparing.mark()}\n{results_table(root)}\n\n{comparisons_table(root)}")
-    # The record's numbers are committed files, the same on any processor.
-    return _replace(text, "record", record_table(root))
+    # The numbers of the experiments are committed files, the same on any processor.
+    return _replace(_replace(text, "comparison", comparison_table(root)), "record", record_table(root))
 
 
 def _replace(text: str, name: str, content: str) -> str:

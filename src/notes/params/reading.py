@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from notes.files import UserError
 from notes.params.messages import sentences
-from notes.params.schema import NetworkParams, Params, RecordParams
+from notes.params.schema import ComparisonParams, NetworkParams, Params, RecordParams
 from notes.settings import PARAMS_FILE, read_yaml
 
 Schema = TypeVar("Schema", bound=NetworkParams)
@@ -25,8 +25,9 @@ def load_network_params(path: Path | str = PARAMS_FILE) -> NetworkParams:
     """
     values = read_yaml(path)
     # An experiment is known by the stage that the main pipeline does not have.
-    is_record = isinstance(values, dict) and "evaluate_seeds" in values
-    return _validate(RecordParams if is_record else Params, values, str(path))
+    known: dict[str, type[NetworkParams]] = {"evaluate_seeds": RecordParams, "compare_seeds": ComparisonParams}
+    found = [schema for stage, schema in known.items() if isinstance(values, dict) and stage in values]
+    return _validate(found[0] if found else Params, values, str(path))
 
 
 def load_record_params(path: Path | str = PARAMS_FILE) -> RecordParams:

@@ -11,13 +11,12 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from notes.params.baselines import Baseline
+from notes.params.data import DownloadMnist, GenerateSynthetic, PrepareMnist
 from notes.params.fields import (
-    Finite,
     Fraction,
     NonNegative,
     Positive,
     RegressionTask,
-    Rows,
     Section,
     Seed,
     Task,
@@ -29,73 +28,6 @@ from notes.params.studies import Study
 REGRESSIONS: dict[str, Task] = {
     f"{task}_{implementation}": task for task in get_args(RegressionTask) for implementation in ("scratch", "module")
 }
-
-
-class LinearData(Section):
-    """One feature: y = intercept + slope · x + Gaussian noise."""
-
-    rows: Rows
-    slope: Finite
-    intercept: Finite
-    noise: NonNegative
-
-
-class MultivariateData(Section):
-    """Several correlated features with known weights."""
-
-    rows: Rows
-    weights: Annotated[list[Finite], Field(min_length=2, max_length=1000)]
-    intercept: Finite
-    noise: NonNegative
-    correlation: Annotated[float, Field(ge=0.0, lt=1.0)]
-
-
-class PolynomialData(Section):
-    """A polynomial of one feature; coefficients from the constant upwards."""
-
-    rows: Rows
-    coefficients: Annotated[list[Finite], Field(min_length=2, max_length=16)]
-    noise: NonNegative
-
-
-class MoonsData(Section):
-    """Two interleaved half circles, not linearly separable."""
-
-    rows: Rows
-    noise: NonNegative
-
-
-class GenerateSynthetic(Section):
-    """Parameters of the stage `generate_synthetic`."""
-
-    seed: Seed
-    validation: Fraction
-    test: Fraction
-    linear: LinearData
-    multivariate: MultivariateData
-    polynomial: PolynomialData
-    moons: MoonsData
-
-    @model_validator(mode="after")
-    def _leaves_rows_to_train_on(self) -> "GenerateSynthetic":
-        if self.validation + self.test > 0.9:
-            raise ValueError("validation: validation + test must leave at least a tenth of the rows to train on")
-        return self
-
-
-class DownloadMnist(Section):
-    """Parameters of the stage `download_mnist`."""
-
-    dataset: Literal["mnist", "fashion_mnist"]
-    directory: str | None
-    deadline_seconds: Annotated[int, Field(ge=1, le=86_400)]
-
-
-class PrepareMnist(Section):
-    """Parameters of the stage `prepare_mnist`."""
-
-    validation_size: Annotated[int, Field(ge=10, le=50_000)]
-    seed: Seed
 
 
 class Regression(Section):
@@ -181,6 +113,13 @@ class EvaluateSeeds(Section):
     confidence: Fraction
 
 
+class CompareSeeds(Section):
+    """Parameters of the stage `compare_seeds`."""
+
+    confidence: Fraction
+    counterparts: dict[str, Counterpart]
+
+
 class NetworkParams(Section):
     """What every pipeline that trains networks on MNIST has in its params.yaml.
 
@@ -209,6 +148,23 @@ class RecordParams(NetworkParams):
     """The params.yaml of experiments/record: the same networks with several seeds."""
 
     evaluate_seeds: EvaluateSeeds
+
+
+class ComparisonParams(NetworkParams):
+    """The params.yaml of experiments/comparison: networks and their counterparts with several seeds."""
+
+    train_baseline: dict[str, Baseline]
+    compare_seeds: CompareSeeds
+
+    @model_validator(mode="after")
+    def _counterparts_exist(self) -> "ComparisonParams":
+        for network, pair in self.compare_seeds.counterparts.items():
+            for name, known in ((network, self.train_mlp), (pair.baseline, self.train_baseline)):
+                if name not in known:
+                    raise ValueError(
+                        f"compare_seeds.counterparts.{network}: no model is named {name}{nearest(name, known)}"
+                    )
+        return self
 
 
 class Params(NetworkParams):
