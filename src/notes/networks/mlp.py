@@ -87,7 +87,7 @@ class Mlp(nn.Module):
         for layer in linears:
             if scheme == "glorot":
                 bound = math.sqrt(6 / (layer.in_features + layer.out_features))
-                for values in (layer.weight, layer.bias):
+                for values in layer.parameters():
                     nn.init.uniform_(values, -bound, bound, generator=generator)
                 continue
             if saturating or layer is linears[-1]:

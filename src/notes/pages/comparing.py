@@ -1,33 +1,32 @@
-"""Whether a committed page shows the results that are here: to the digit on the kind of processor that made it.
+"""Whether a committed page shows the results that are here: to the digit on the numeric platform that made it.
 
-On another kind the last bits of a training differ, and with them a page's numbers; there its structure is compared.
+On another one the last bits of a training differ, and with them a page's numbers. There they must be the same result:
+each within what the page itself says of its uncertainty.
 """
 
 import platform
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from notes.files import UserError
+from notes.numeric import numeric_platform
+from notes.settings import read_yaml
 
 MARK = re.compile(r"<!-- Numbers made on (.*?) -->")
+SHOWN = 3
+# The differences between the page and the one made here, each in a few words; none when all are within tolerance.
+Tolerant = Callable[[str, str], list[str]]
 
 
-def mark() -> str:
-    """Return the comment by which a page says on which kind of processor its numbers were made: this one."""
-    return f"<!-- Numbers made on {processor()} -->"
+def mark(root: Path) -> str:
+    """Return the comment by which a page says on which numeric platform its numbers were made: this one."""
+    return f"<!-- Numbers made on {here(root)} -->"
 
 
-def processor() -> str:
-    """Return what BLAS and torch choose their kernels by: architecture, vendor and widest vector instructions."""
-    words = [platform.machine()]
-    with suppress(OSError):
-        text = Path("/proc/cpuinfo").read_text()
-        words += re.findall(r"^vendor_id\s*: (\S+)", text, re.MULTILINE)[:1]
-        words += [name.upper() for name in ("avx512f", "avx2", "asimd") if re.search(rf"\b{name}\b", text)][:1]
-    return " ".join(words)
+def here(root: Path) -> str:
+    """Return what the bits of the results in a repository depend on: `x86_64 portable AVX2`."""
+    return f"{platform.machine()} {numeric_platform(read_yaml(root / 'params.yaml')['numeric'])}"
 
 
 def same(shown: str, made: str) -> bool:
@@ -35,17 +34,27 @@ def same(shown: str, made: str) -> bool:
     return MARK.sub("", shown) == MARK.sub("", made)
 
 
-def made_elsewhere(shown: str) -> str | None:
-    """Return the kind of processor on which a page's numbers were made, if that is not this one."""
+def made_elsewhere(shown: str, root: Path) -> str | None:
+    """Return the numeric platform on which a page's numbers were made, if that is not this one."""
     found = MARK.search(shown)
-    return found[1] if found and found[1] != processor() else None
+    return found[1] if found and found[1] != here(root) else None
 
 
-def check(page: Path, shown: str, made: str, structure: Callable[[str], Any], command: str) -> str:
+def check(page: Path, shown: str, made: str, tolerant: Tolerant, command: str, root: Path) -> str:
     """Return a sentence on a page that shows what was `made`; raise UserError, which names `command`, for another."""
     if same(shown, made):
         return f"{page} is up to date."
-    elsewhere = made_elsewhere(shown)
-    if elsewhere and structure(shown) == structure(made):
-        return f"{page} shows the numbers of {elsewhere}: those made on this {processor()} differ, as they may."
-    raise UserError(f"{page} does not show what is in results/: run `{command}` and commit it.")
+    elsewhere = made_elsewhere(shown, root)
+    if not elsewhere:
+        raise UserError(f"{page} does not show what is in results/: run `{command}` and commit it.")
+    different = tolerant(shown, made)
+    if different:
+        more = f" and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
+        raise UserError(
+            f"{page} shows other results than those in results/, also for two numeric platforms ({elsewhere}, here "
+            f"{here(root)}): {'; '.join(different[:SHOWN])}{more}: run `{command}` and commit it."
+        )
+    return (
+        f"{page} shows the numbers of {elsewhere}. Those made here, on {here(root)}, differ, and are the same results: "
+        "each lies within the interval that the page shows."
+    )

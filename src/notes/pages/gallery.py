@@ -1,5 +1,6 @@
 """docs/studies.md: every claim of the notes with its figure, numbers and verdict, generated from results/."""
 
+import re
 from pathlib import Path
 
 from notes.files import UserError, missing_file, read_json, write_bytes
@@ -11,6 +12,14 @@ PAGE = Path("docs/studies.md")
 FIGURES = Path("docs/studies")
 VERDICTS = Path("results/study")
 DRAWN = Path("results/draw_studies")
+NUMBER = r"([-+]?[\d.]+(?:e[-+]?\d+)?)"
+PARTS = {
+    "claim": re.compile(r"^\*\*Claim\*\* .*?: (.*)$", re.MULTILINE),
+    "rule": re.compile(r"^- Rule: (.*)$", re.MULTILINE),
+    "verdict": re.compile(r"^\*\*Verdict: (.*?)\.\*\*", re.MULTILINE),
+    "effect": re.compile(rf"^- Effect, .*: {NUMBER} \(95 % interval {NUMBER} to {NUMBER}\)$", re.MULTILINE),
+}
+ROUNDING = 1e-6  # effects that are no more than this apart are rounding, such as the distance of two formulas
 HEAD = """\
 # The notes' claims, each one measured
 
@@ -53,8 +62,8 @@ def check(root: Path = Path()) -> str:
     """Return a sentence on a gallery that shows the studies' results; raise UserError for another."""
     shown = (root / PAGE).read_text(encoding="utf-8") if (root / PAGE).is_file() else ""
     command = "python -m notes studies"
-    answer = comparing.check(PAGE, shown, gallery(root), _structure, command)
-    elsewhere = comparing.made_elsewhere(shown)
+    answer = comparing.check(PAGE, shown, gallery(root), other_findings, command, root)
+    elsewhere = comparing.made_elsewhere(shown, root)
     for path in _drawn(root):
         figure = FIGURES / path.name
         if not ((root / figure).is_file() if elsewhere else _shows(root / figure, path.read_bytes())):
@@ -65,7 +74,7 @@ def check(root: Path = Path()) -> str:
 def gallery(root: Path = Path()) -> str:
     """Return the page: a table of the verdicts, then a section for each study of params.yaml."""
     verdicts = {name: read_json(root / VERDICTS / name / "verdict.json") for name in _names(root)}
-    lines = [HEAD, comparing.mark(), "", "| study | claim | verdict |", "|---|---|---|"]
+    lines = [HEAD, comparing.mark(root), "", "| study | claim | verdict |", "|---|---|---|"]
     lines += [f"| [{name}](#{name}) | {it['claim']} | **{it['text']}** |" for name, it in verdicts.items()]
     for name, verdict in verdicts.items():
         lines.append(f"""
@@ -92,9 +101,37 @@ def _drawn(root: Path) -> list[Path]:
     return paths
 
 
-def _structure(page: str) -> list[str]:
-    """Return what no measured number enters: the studies, their claims and rules."""
-    return [line for line in page.splitlines() if line.startswith(("## ", "**Claim**", "- Rule"))]
+def other_findings(shown: str, made: str) -> list[str]:
+    """Return what is not the same finding on two pages: other claims and rules, verdicts, or effects.
+
+    A verdict that one of them calls unsettled may be any on the other; effects must have intervals that overlap.
+    """
+    one, other = _studies(shown), _studies(made)
+    if [(name, found["claim"], found["rule"]) for name, found in one.items()] != [
+        (name, found["claim"], found["rule"]) for name, found in other.items()
+    ]:
+        return ["the studies, their claims or their rules are not the same"]
+    different = []
+    for name in one:
+        verdicts = {found[name]["verdict"] for found in (one, other)}
+        if len(verdicts) > 1 and "unsettled" not in verdicts:
+            different.append(f"{name}: {' against '.join(sorted(verdicts))}")
+        (_, low, high), (value, other_low, other_high) = (
+            [float(number) for number in found[name]["effect"].split()] for found in (one, other)
+        )
+        if other_high < low - ROUNDING or other_low > high + ROUNDING:
+            different.append(f"{name}: an effect of {value:g}, not within {low:g} to {high:g}")
+    return different
+
+
+def _studies(page: str) -> dict[str, dict[str, str]]:
+    """Return claim, rule, verdict and effect (value, low, high) of each study of a page."""
+    found = {}
+    for section in page.split("\n## "):
+        parts = {name: pattern.search(section) for name, pattern in PARTS.items()}
+        if all(parts.values()):
+            found[section.partition("\n")[0]] = {name: " ".join(it.groups()) for name, it in parts.items() if it}
+    return found
 
 
 def _shows(path: Path, content: bytes) -> bool:

@@ -15,6 +15,8 @@ COMPARISON = Path("experiments/comparison")
 RECORD = Path("experiments/record/results/evaluate_seeds")
 TEST_IMAGES = FILES["t10k-labels-idx1-ubyte"][0]
 CONFIDENCE = 0.95
+INTERVAL = re.compile(r"([-+]?[\d.]+(?:e[-+]?\d+)?) to ([-+]?[\d.]+(?:e[-+]?\d+)?)")
+ROUNDING = 1e-6  # of differences: the regressions agree within that with least squares
 
 
 def update(root: Path = Path()) -> bool:
@@ -30,7 +32,7 @@ def update(root: Path = Path()) -> bool:
 def check(root: Path = Path()) -> str:
     """Return a sentence on a README with current tables; raise UserError for another."""
     shown = (root / README).read_text(encoding="utf-8")
-    return comparing.check(README, shown, _with_tables(shown, root), _rows, "python -m notes readme")
+    return comparing.check(README, shown, _with_tables(shown, root), outside_intervals, "python -m notes readme", root)
 
 
 def results_table(root: Path = Path()) -> str:
@@ -102,7 +104,7 @@ def record_table(root: Path = Path()) -> str:
 
 
 def _with_tables(text: str, root: Path) -> str:
-    text = _replace(text, "results", f"{comparing.mark()}\n{results_table(root)}\n\n{comparisons_table(root)}")
+    text = _replace(text, "results", f"{comparing.mark(root)}\n{results_table(root)}\n\n{comparisons_table(root)}")
     # The numbers of the experiments are committed files, the same on any processor.
     return _replace(_replace(text, "comparison", comparison_table(root)), "record", record_table(root))
 
@@ -115,7 +117,27 @@ def _replace(text: str, name: str, content: str) -> str:
     return pattern.sub(lambda _: f"{begin}\n{content}\n{end}", text)
 
 
-def _rows(text: str) -> set[tuple[str, ...]]:
-    """Return the first two cells of every row, task and model or a pair: they stay when numbers and order do not."""
-    rows = [line.replace(" ★", "").split(" | ") for line in text.splitlines() if line.startswith("| ")]
-    return {tuple(row[:2]) for row in rows}
+def outside_intervals(shown: str, made: str) -> list[str]:
+    """Return what is not the same result on two pages: rows that one of them lacks, values outside their interval."""
+    rows, here = _rows(shown), _rows(made)
+    lacking = [f"{' '.join(name)} stands in one of them alone" for name in sorted(rows.keys() ^ here.keys())]
+    outside = [
+        f"{' '.join(name)} is {here[name][0]:g}, not within {low:g} to {high:g}"
+        for name, (_, low, high) in rows.items()
+        if name in here and not low - ROUNDING <= here[name][0] <= high + ROUNDING
+    ]
+    return lacking + outside
+
+
+def _rows(text: str) -> dict[tuple[str, ...], tuple[float, float, float]]:
+    """Return value, low and high of every row of a table with intervals, by its first two cells: a model, or a pair."""
+    rows = {}
+    for line in text.splitlines():
+        cells = line.replace(" ★", "").replace(" %", "").strip("| ").split(" | ")
+        ends = [INTERVAL.fullmatch(cell) for cell in cells]
+        first = next((number for number, found in enumerate(ends) if found), None)
+        if line.startswith("| ") and first:
+            found = ends[first]
+            assert found is not None
+            rows[tuple(cells[:2])] = (float(cells[first - 1]), float(found[1]), float(found[2]))
+    return rows
