@@ -76,6 +76,10 @@ record: $(READY) ## Train the networks of experiments/record, five seeds each (h
 compare: $(READY) ## Train the networks of experiments/comparison and MLPClassifier, five seeds each on two data sets, and compare
 	cd experiments/comparison && "$(CURDIR)/$(BIN)/provenn" repro
 
+.PHONY: portable
+portable: $(READY) ## Fail if a shrunk pipeline gives other bytes on an emulated processor of another vendor (needs qemu-user)
+	@$(BIN)/python tests/portability/check.py
+
 .PHONY: gate
 gate: $(READY) ## Fail if a metric is worse than gate.yaml promises
 	$(BIN)/provenn gate
