@@ -5,6 +5,9 @@ from typing import Annotated
 from pydantic import Field
 
 from notes.params.fields import Section, Seed
+from notes.params.studies.claims import (
+    Differentiable,
+)
 from notes.params.studies.networks import (
     BackPropagation,
     Capacity,
@@ -46,6 +49,7 @@ class Study(Section):
     closed_form: ClosedForm
     polynomial_degree: PolynomialDegree
     inference_mode: InferenceMode
+    differentiable: Differentiable
 
     def sections(self) -> dict[str, Section]:
         """Return the settings of every study by its name."""

@@ -1,0 +1,41 @@
+"""What every study of a single sentence keeps to, on settings that take no time."""
+
+import importlib
+
+import numpy as np
+import pytest
+
+from notes.params import load_params
+
+SHRUNK = {
+    "differentiable": {"rows": 60, "validation_rows": 60, "steps": 5, "repetitions": 2},
+}
+STUDIES = {name: importlib.import_module(f"notes.studies.{name}") for name in SHRUNK}
+SETTINGS = load_params().study
+SEED = np.random.SeedSequence(7)
+
+
+def measured(name, seed=SEED):
+    settings = getattr(SETTINGS, name).model_copy(update=SHRUNK[name])
+    rows = STUDIES[name].measure(settings, seed)
+    return settings, [{key: row[key] for key in row if not key.startswith("time/")} for row in rows]
+
+
+@pytest.fixture(autouse=True)
+def data(monkeypatch, clouds):
+    for study in STUDIES.values():
+        if hasattr(study, "load_split"):
+            monkeypatch.setattr(study, "load_split", clouds)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_repeats_itself_and_states_its_claim_and_its_rule(name):
+    study, (settings, rows) = STUDIES[name], measured(name)
+    assert measured(name)[1] == rows
+    assert measured(name, np.random.SeedSequence(8))[1] != rows
+    verdict = study.judge(rows, settings)
+    assert verdict.low <= verdict.value <= verdict.high
+    assert verdict.text.split()[0] in ("holds", "fails")
+    assert study.CLAIM.endswith(".")
+    assert "fails" in study.RULE
+    assert study.NOTES[0].isdigit()
