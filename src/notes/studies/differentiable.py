@@ -13,17 +13,19 @@ slope (a "straight-through" estimate: Bengio et al., 2013). It is as flat as the
 not 0.
 """
 
+import copy
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from notes.intervals import paired_interval
 from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column
 from notes.studies.shared.experiment import generator_for, random_for
-from notes.studies.shared.points import Points, descend, moons, percent_right
+from notes.studies.shared.points import Points, SideBySide, descend, moons, percent_right, total_loss
 
 CLAIM = "Activation functions must be differentiable."
 NOTES = "2. Activation functions"
@@ -39,7 +41,8 @@ class Step(nn.Module):
     """1 for a positive sum, else 0."""
 
     def forward(self, sums: Tensor) -> Tensor:
-        return (sums.sign() + 1) / 2  # torch gives `sign` the slope 0
+        step: Tensor = (sums.sign() + 1) / 2  # torch gives `sign` the slope 0
+        return step
 
 
 class BorrowedSlope(nn.Module):
@@ -47,7 +50,8 @@ class BorrowedSlope(nn.Module):
 
     def forward(self, sums: Tensor) -> Tensor:
         smooth = torch.sigmoid(sums)
-        return smooth + (Step()(sums) - smooth).detach()
+        outputs: Tensor = smooth + (Step()(sums) - smooth).detach()
+        return outputs
 
 
 FUNCTIONS: dict[str, type[nn.Module]] = {
@@ -60,35 +64,37 @@ FUNCTIONS: dict[str, type[nn.Module]] = {
 
 def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row an activation and repetition: accuracy with the hidden layer frozen and trained; its gradient."""
+    repetitions = range(settings.repetitions)
+    randoms = [random_for(seed, repetition) for repetition in repetitions]
+    points, new_points = moons(settings.rows, randoms), moons(settings.validation_rows, randoms)
     rows: list[Row] = []
-    for repetition in range(settings.repetitions):
-        random = random_for(seed, repetition)
-        points, new_points = moons(settings.rows, random), moons(settings.validation_rows, random)
-        for name in FUNCTIONS:
-            networks = [start(name, settings.hidden_size, generator_for(seed, repetition, 1)) for _ in range(2)]
-            frozen, trained = networks
-            frozen.layers[0].requires_grad_(False)
-            row: Row = {"activation": name, "repetition": repetition, "gradient": hidden_gradient(trained, points)}
-            for network in networks:
-                descend(network, points, settings.steps, settings.learning_rate)
-            rows.append(
-                row | {"frozen": percent_right(frozen, new_points), "trained": percent_right(trained, new_points)}
-            )
+    for name in FUNCTIONS:
+        generators = [generator_for(seed, repetition, 1) for repetition in repetitions]
+        trained = start(name, settings.hidden_size, generators)
+        frozen = copy.deepcopy(trained)
+        frozen.layers[0].requires_grad_(False)
+        gradients = hidden_gradients(trained, points)
+        for networks in (frozen, trained):
+            descend(networks, points, settings.steps, settings.learning_rate)
+        found = zip(gradients, percent_right(frozen, new_points), percent_right(trained, new_points), strict=True)
+        rows += [
+            {"activation": name, "repetition": number, "gradient": gradient, "frozen": before, "trained": after}
+            for number, (gradient, before, after) in enumerate(found)
+        ]
     return rows
 
 
-def start(activation: str, hidden_size: int, generator: torch.Generator) -> Mlp:
-    """Return a network with one hidden layer of this activation; equal generators give equal weights."""
-    network = Mlp(2, [hidden_size], 2).initialise(generator)
-    network.layers[1] = FUNCTIONS[activation]()
-    return network
+def start(activation: str, hidden_size: int, generators: Sequence[torch.Generator]) -> SideBySide:
+    """Return a network for each generator, with one hidden layer of this activation."""
+    networks = SideBySide([Mlp(2, [hidden_size], 2).initialise(generator) for generator in generators])
+    networks.layers[1] = FUNCTIONS[activation]()
+    return networks
 
 
-def hidden_gradient(network: Mlp, points: Points) -> float:
-    """Return the length of the loss's gradient with respect to the hidden layer's weights."""
-    loss = functional.cross_entropy(network(points[0]), points[1])
-    (gradient,) = torch.autograd.grad(loss, [network.layers[0].get_parameter("weight")])
-    return float(gradient.norm())
+def hidden_gradients(networks: SideBySide, points: Points) -> list[float]:
+    """Return the length of each network's gradient with respect to the weights of its hidden layer."""
+    (gradient,) = torch.autograd.grad(total_loss(networks, points), [networks.layers[0].get_parameter("weight")])
+    return [float(length) for length in gradient.flatten(1).norm(dim=1)]
 
 
 def judge(rows: list[Row], settings: Settings) -> Verdict:

@@ -6,9 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from notes.networks.mlp import Mlp
 from notes.params import load_params
 from notes.studies import differentiable
-from notes.studies.shared.points import moons
+from notes.studies.shared.points import SideBySide, descend, moons, percent_right
 
 SETTINGS = load_params().study
 SEED = np.random.SeedSequence(7)
@@ -32,22 +33,43 @@ def test_differentiability_is_needed_if_what_is_flat_does_not_learn_and_not_if_i
     assert verdict_of(differentiable, DIFFERENTIABLE) == text
 
 
-def test_the_hidden_gradient_is_that_of_finite_differences_and_a_step_has_none():
-    points = moons(50, np.random.default_rng(0))
-    points = points[0].double(), points[1]
+def test_the_hidden_gradient_of_each_network_is_that_of_finite_differences_and_a_step_has_none():
+    inputs, labels = moons(50, [np.random.default_rng(number) for number in range(2)])
     for activation in ("sigmoid", "relu", "step"):
-        network = differentiable.start(activation, 3, torch.Generator().manual_seed(0)).double()
-        weight, squares = network.layers[0].weight, 0.0
-        for entry in np.ndindex(*weight.shape):
-            ends = []
-            for step in (1e-6, -1e-6):
-                with torch.no_grad():
-                    weight[entry] += step
-                    ends.append(functional.cross_entropy(network(points[0]), points[1]).item())
-                    weight[entry] -= step
-            squares += ((ends[0] - ends[1]) / 2e-6) ** 2
-        assert differentiable.hidden_gradient(network, points) == pytest.approx(squares**0.5, rel=1e-5)
-        assert (squares == 0) == (activation == "step")
+        generators = [torch.Generator().manual_seed(number) for number in range(2)]
+        networks = differentiable.start(activation, 3, generators).double()
+        gradients = differentiable.hidden_gradients(networks, (inputs.double(), labels))
+        for number, gradient in enumerate(gradients):
+            network = Mlp(2, [3], 2).initialise(torch.Generator().manual_seed(number)).double()
+            network.layers[1] = networks.layers[1]
+            weight, squares = network.layers[0].weight, 0.0
+            for entry in np.ndindex(*weight.shape):
+                ends = []
+                for step in (1e-6, -1e-6):
+                    with torch.no_grad():
+                        weight[entry] += step
+                        logits = network(inputs[number].double())
+                        ends.append(functional.cross_entropy(logits, labels[number]).item())
+                        weight[entry] -= step
+                squares += ((ends[0] - ends[1]) / 2e-6) ** 2
+            assert gradient == pytest.approx(squares**0.5, rel=1e-5)
+            assert (squares == 0) == (activation == "step")
+
+
+def test_networks_side_by_side_train_as_each_alone_does():
+    points = moons(50, [np.random.default_rng(number) for number in range(3)])
+    alone = [Mlp(2, [4], 2, activation="tanh").initialise(torch.Generator().manual_seed(n)) for n in range(3)]
+    together = SideBySide(alone)
+    descend(together, points, 20, 0.05)
+    for number, network in enumerate(alone):
+        optimizer = torch.optim.Adam(network.parameters(), lr=0.05)
+        for _ in range(20):
+            optimizer.zero_grad()
+            functional.cross_entropy(network(points[0][number]), points[1][number]).backward()
+            optimizer.step()
+        torch.testing.assert_close(together(points[0])[number], network(points[0][number]), rtol=1e-3, atol=1e-3)
+        right = (network(points[0][number]).argmax(dim=1) == points[1][number]).double().mean().item()
+        assert percent_right(together, points)[number] == pytest.approx(100 * right, abs=2)
 
 
 def test_a_borrowed_slope_changes_the_way_back_alone():
