@@ -9,6 +9,7 @@ from notes.params import load_params
 
 SHRUNK = {
     "differentiable": {"rows": 60, "validation_rows": 60, "steps": 5, "repetitions": 2},
+    "higher_dimension": {"rows": 40, "validation_rows": 60, "widths": [2, 4], "steps": 10, "repetitions": 2},
 }
 STUDIES = {name: importlib.import_module(f"notes.studies.{name}") for name in SHRUNK}
 SETTINGS = load_params().study

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 from torch import nn
 from torch.nn import functional
 
 from notes.networks.mlp import Mlp
 from notes.params import load_params
-from notes.studies import differentiable
+from notes.studies import differentiable, higher_dimension
 from notes.studies.shared.points import SideBySide, descend, moons, percent_right
 
 SETTINGS = load_params().study
@@ -78,3 +79,38 @@ def test_a_borrowed_slope_changes_the_way_back_alone():
     torch.testing.assert_close(outputs, (sums > 0).double())
     (slopes,) = torch.autograd.grad(outputs.sum(), [sums])
     torch.testing.assert_close(slopes, torch.sigmoid(sums) * (1 - torch.sigmoid(sums)))
+
+
+DIMENSION = SETTINGS.higher_dimension.model_copy(update={"rows": 100, "widths": [2, 16], "repetitions": 2})
+
+
+def test_a_linear_map_separates_nothing_and_neither_does_a_bend_without_a_further_dimension(monkeypatch):
+    assert verdict_of(higher_dimension, DIMENSION) == "holds only with an activation"
+    assert verdict_of(higher_dimension, DIMENSION.model_copy(update={"widths": [2]})) == "fails"
+    monkeypatch.setattr(higher_dimension, "without_activation", lambda network: network)
+    assert verdict_of(higher_dimension, DIMENSION) == "holds"
+
+
+def test_a_higher_dimension_proves_nothing_where_a_straight_line_is_enough(monkeypatch):
+    def apart(rows, randoms):
+        inputs, labels = rings(rows, randoms)
+        return inputs / 4 + 3 * labels[..., None], labels
+
+    rings = higher_dimension.rings
+    monkeypatch.setattr(higher_dimension, "rings", apart)
+    assert verdict_of(higher_dimension, DIMENSION) == "fails"
+
+
+def test_the_rings_have_no_line_between_them_and_their_squares_a_plane():
+    inputs, labels = (part[0].numpy() for part in higher_dimension.rings(400, [np.random.default_rng(0)]))
+    lifted = np.column_stack([inputs, (inputs**2).sum(axis=1)])
+    assert LogisticRegression().fit(inputs, labels).score(inputs, labels) < 0.7
+    assert LogisticRegression().fit(lifted, labels).score(lifted, labels) == 1
+
+
+def test_a_linear_map_before_the_classifier_is_one_linear_classifier():
+    networks = higher_dimension.start("linear", 8, "tanh", [torch.Generator().manual_seed(0)])
+    points = torch.randn(1, 5, 2, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(
+        networks(points[:, :1] + points[:, 1:]), networks(points[:, :1]) + networks(points[:, 1:])
+    )

@@ -7,6 +7,7 @@ from pydantic import Field
 from notes.params.fields import Section, Seed
 from notes.params.studies.claims import (
     Differentiable,
+    HigherDimension,
 )
 from notes.params.studies.networks import (
     BackPropagation,
@@ -50,6 +51,7 @@ class Study(Section):
     polynomial_degree: PolynomialDegree
     inference_mode: InferenceMode
     differentiable: Differentiable
+    higher_dimension: HigherDimension
 
     def sections(self) -> dict[str, Section]:
         """Return the settings of every study by its name."""

@@ -1,6 +1,11 @@
 """The studies of single sentences of the notes, from the shape of a tensor to the reading of a softmax."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from notes.params.fields import (
+    Activation,
     Count,
     Positive,
     Repetitions,
@@ -18,4 +23,17 @@ class Differentiable(Section):
     hidden_size: Width
     steps: Count
     learning_rate: Positive
+    repetitions: Repetitions
+
+
+class HigherDimension(Section):
+    """Two rings, before and behind a hidden layer with and without an activation."""
+
+    rows: Rows
+    validation_rows: Rows
+    activation: Activation
+    widths: Annotated[list[Width], Field(min_length=1, max_length=10)]
+    steps: Count
+    learning_rate: Positive
+    separated: Annotated[float, Field(gt=0.0, lt=100.0)]
     repetitions: Repetitions
