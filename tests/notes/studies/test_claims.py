@@ -9,6 +9,7 @@ from notes.params import load_params
 
 SHRUNK = {
     "differentiable": {"rows": 60, "validation_rows": 60, "steps": 5, "repetitions": 2},
+    "relu_speed": {"rows": 100, "width": 8, "epochs": 2, "learning_rates": [0.01, 0.03], "repetitions": 4},
     "higher_dimension": {"rows": 40, "validation_rows": 60, "widths": [2, 4], "steps": 10, "repetitions": 2},
 }
 STUDIES = {name: importlib.import_module(f"notes.studies.{name}") for name in SHRUNK}

@@ -1,5 +1,7 @@
 """Claims of the notes' section 2: each rule refuses a counter-example, each measure agrees with one made by hand."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +9,11 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 from torch.nn import functional
 
+from notes.networks.by_hand import cross_entropy, forward
 from notes.networks.mlp import Mlp
 from notes.params import load_params
-from notes.studies import differentiable, higher_dimension
+from notes.studies import differentiable, higher_dimension, relu_speed
+from notes.studies.shared.experiment import generator_for, sample
 from notes.studies.shared.points import SideBySide, descend, moons, percent_right
 
 SETTINGS = load_params().study
@@ -114,3 +118,63 @@ def test_a_linear_map_before_the_classifier_is_one_linear_classifier():
     torch.testing.assert_close(
         networks(points[:, :1] + points[:, 1:]), networks(points[:, :1]) + networks(points[:, 1:])
     )
+
+
+RELU = SETTINGS.relu_speed.model_copy(update={"depths": [1, 5], "repetitions": 8})
+
+
+def falling(gains):
+    """Rows of two learning rates, the second the better one, with the loss of sigmoid a multiple of that of ReLU."""
+    return [
+        {
+            "depth": depth, "activation": activation, "learning_rate": rate, "repetition": repetition, "epoch": epoch,
+            "loss": (gain * (1 + 0.1 * repetition) if activation == "sigmoid" else 1.0) / rate / epoch,
+        }
+        for depth, gain in gains.items()
+        for activation in relu_speed.ACTIVATIONS
+        for rate in (0.1, 0.2)
+        for repetition in range(8)
+        for epoch in (1, 2)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("gains", "text"),
+    [({1: 2, 5: 3}, "holds"), ({1: 0.5, 5: 3}, "holds only for 5 hidden layers"), ({1: 0.5, 5: 0.5}, "fails")],
+)
+def test_relu_is_faster_only_where_the_loss_of_sigmoid_is_the_higher_one(gains, text):
+    rows = falling(gains)
+    assert relu_speed.judge(rows, RELU).text == text
+    assert relu_speed.best_rate(rows, 5, "relu") == 0.2
+
+
+def test_the_repetitions_that_choose_the_learning_rate_do_not_compare():
+    rows = falling({1: 2, 5: 3})
+    for row in rows:
+        if row["repetition"] % 2 == 0 and row["activation"] == "sigmoid":
+            row["loss"] /= 1000
+    assert relu_speed.judge(rows, RELU).text == "holds"
+
+
+def test_with_all_rows_in_one_batch_the_first_loss_is_the_cross_entropy_of_the_start_by_hand(monkeypatch, clouds):
+    monkeypatch.setattr(relu_speed, "load_split", clouds)
+    settings = RELU.model_copy(
+        update={"depths": [3], "width": 8, "rows": 50, "epochs": 1, "learning_rates": [0.01], "repetitions": 1}
+    )
+    data = sample(clouds("mnist", "train"), 50, generator_for(SEED, 0))
+    for row in relu_speed.measure(settings, SEED):
+        network = Mlp(64, [8] * 3, 10, activation=row["activation"]).initialise(generator_for(SEED, 0, 1))
+        layers = [
+            (layer.weight.detach().numpy(), layer.bias.detach().numpy())
+            for layer in network.layers
+            if isinstance(layer, nn.Linear)
+        ]
+        logits = forward(layers, data.inputs, row["activation"])[-1]
+        assert row["loss"] == pytest.approx(cross_entropy(logits, data.targets), rel=1e-4)
+
+
+def test_a_run_that_diverges_keeps_the_loss_of_guessing(monkeypatch, clouds):
+    monkeypatch.setattr(relu_speed, "load_split", clouds)
+    monkeypatch.setattr(relu_speed, "train", lambda *_: iter(()))
+    rows = relu_speed.measure(RELU.model_copy(update={"rows": 50, "repetitions": 2}), SEED)
+    assert {row["loss"] for row in rows} == {math.log(10)}

@@ -8,6 +8,7 @@ from notes.params.fields import Section, Seed
 from notes.params.studies.claims import (
     Differentiable,
     HigherDimension,
+    ReluSpeed,
 )
 from notes.params.studies.networks import (
     BackPropagation,
@@ -52,6 +53,7 @@ class Study(Section):
     inference_mode: InferenceMode
     differentiable: Differentiable
     higher_dimension: HigherDimension
+    relu_speed: ReluSpeed
 
     def sections(self) -> dict[str, Section]:
         """Return the settings of every study by its name."""

@@ -7,7 +7,9 @@ from pydantic import Field
 from notes.params.fields import (
     Activation,
     Count,
+    Epochs,
     Positive,
+    Rates,
     Repetitions,
     Rows,
     Section,
@@ -37,3 +39,15 @@ class HigherDimension(Section):
     learning_rate: Positive
     separated: Annotated[float, Field(gt=0.0, lt=100.0)]
     repetitions: Repetitions
+
+
+class ReluSpeed(Section):
+    """ReLU against sigmoid on a small part of MNIST, in shallow and deep networks."""
+
+    depths: Annotated[list[Annotated[int, Field(ge=1, le=50)]], Field(min_length=1, max_length=10)]
+    width: Width
+    rows: Annotated[int, Field(ge=50, le=10_000)]
+    batch_size: Annotated[int, Field(ge=1, le=50)]
+    epochs: Epochs
+    learning_rates: Rates
+    repetitions: Annotated[int, Field(ge=4, le=1000)]
