@@ -15,6 +15,7 @@ not 0.
 
 import copy
 from collections.abc import Sequence
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column
 from notes.studies.shared.experiment import generator_for, random_for
-from notes.studies.shared.points import Points, SideBySide, descend, moons, percent_right, total_loss
+from notes.studies.shared.side_by_side import Data, SideBySide, descend, losses, moons, percent_right
 
 CLAIM = "Activation functions must be differentiable."
 NOTES = "2. Activation functions"
@@ -75,7 +76,7 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
         frozen.layers[0].requires_grad_(False)
         gradients = hidden_gradients(trained, points)
         for networks in (frozen, trained):
-            descend(networks, points, settings.steps, settings.learning_rate)
+            descend(networks, repeat(points, settings.steps), settings.learning_rate)
         found = zip(gradients, percent_right(frozen, new_points), percent_right(trained, new_points), strict=True)
         rows += [
             {"activation": name, "repetition": number, "gradient": gradient, "frozen": before, "trained": after}
@@ -91,9 +92,9 @@ def start(activation: str, hidden_size: int, generators: Sequence[torch.Generato
     return networks
 
 
-def hidden_gradients(networks: SideBySide, points: Points) -> list[float]:
+def hidden_gradients(networks: SideBySide, data: Data) -> list[float]:
     """Return the length of each network's gradient with respect to the weights of its hidden layer."""
-    (gradient,) = torch.autograd.grad(total_loss(networks, points), [networks.layers[0].get_parameter("weight")])
+    (gradient,) = torch.autograd.grad(losses(networks, data).sum(), [networks.layers[0].get_parameter("weight")])
     return [float(length) for length in gradient.flatten(1).norm(dim=1)]
 
 

@@ -13,6 +13,7 @@ cannot bring an inner ring out of an outer one. "Separable" means here what trai
 
 import math
 from collections.abc import Sequence
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column
 from notes.studies.shared.experiment import generator_for, random_for, without_activation
-from notes.studies.shared.points import Points, SideBySide, descend, percent_right
+from notes.studies.shared.side_by_side import Data, SideBySide, descend, percent_right
 
 CLAIM = "What is not linearly separable becomes separable in a higher dimension."
 NOTES = "2. Activation functions"
@@ -43,7 +44,7 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     for kind, width in [("none", 2), *((kind, width) for kind in MAPS for width in settings.widths)]:
         generators = [generator_for(seed, repetition, 1) for repetition in range(settings.repetitions)]
         networks = start(kind, width, settings.activation, generators)
-        descend(networks, points, settings.steps, settings.learning_rate)
+        descend(networks, repeat(points, settings.steps), settings.learning_rate)
         rows += [
             {"map": kind, "dimensions": width, "repetition": repetition, "accuracy": accuracy}
             for repetition, accuracy in enumerate(percent_right(networks, new_points))
@@ -58,7 +59,7 @@ def start(kind: str, width: int, activation: str, generators: Sequence[torch.Gen
     return SideBySide([without_activation(network) if kind == "linear" else network for network in networks])
 
 
-def rings(rows: int, randoms: Sequence[np.random.Generator]) -> Points:
+def rings(rows: int, randoms: Sequence[np.random.Generator]) -> Data:
     """Return points around circles of radius 1 and 2 about the origin, apart by ten deviations of the noise."""
     labels = np.arange(rows) % 2
     inputs = []

@@ -12,15 +12,19 @@ That ReLU is also cheap to compute is beside the point: the matrix products take
 """
 
 import math
+from collections.abc import Sequence
+from itertools import chain, product
 
 import numpy as np
+import torch
 
 from notes.data.tasks import load_split
 from notes.intervals import mean_interval
-from notes.networks.mlp import ClassifierOptions, Mlp
+from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column
-from notes.studies.shared.experiment import generator_for, sample, train
+from notes.studies.shared.experiment import generator_for, sample
+from notes.studies.shared.side_by_side import SideBySide, descend, shuffled
 
 CLAIM = "ReLU learns fast, in deep networks too, where the gradients of sigmoid vanish."
 NOTES = "2. Activation functions"
@@ -31,29 +35,38 @@ RULE = (
     "which it is, fails if there is none. A run that diverges keeps the loss of guessing."
 )
 ACTIVATIONS = ("sigmoid", "relu")
+GUESSING = math.log(10)
 
 
 def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
-    """Return a row for each depth, activation, learning rate, repetition and epoch: training loss, accuracy."""
-    digits, held_out = load_split("mnist", "train"), load_split("mnist", "validation")
+    """Return a row for each depth, activation, learning rate, repetition and epoch: the mean training loss."""
+    digits = load_split("mnist", "train")
+    repetitions = range(settings.repetitions)
+    samples = [sample(digits, settings.rows, generator_for(seed, repetition)) for repetition in repetitions]
+    data = (
+        torch.tensor(np.stack([one.inputs for one in samples])),
+        torch.tensor(np.stack([one.targets for one in samples])),
+    )
     rows: list[Row] = []
-    for repetition in range(settings.repetitions):
-        generator = generator_for(seed, repetition)
-        data, validation = (sample(split, settings.rows, generator) for split in (digits, held_out))
-        for depth in settings.depths:
-            for activation in ACTIVATIONS:
-                for rate in settings.learning_rates:
-                    case = {"depth": depth, "activation": activation, "learning_rate": rate, "repetition": repetition}
-                    generator = generator_for(seed, repetition, 1)
-                    sizes = [settings.width] * depth
-                    network = Mlp(data.inputs.shape[1], sizes, 10, activation=activation).initialise(generator)
-                    options = ClassifierOptions(settings.epochs, settings.batch_size, rate)
-                    records = {int(r["epoch"]): r for r in train(network, data, validation, options, generator)}
-                    for epoch in range(1, settings.epochs + 1):
-                        record = records.get(epoch, {"train/loss": math.log(10), "val/accuracy": 0.1})
-                        found = {"loss": record["train/loss"], "accuracy": 100 * record["val/accuracy"]}
-                        rows.append(case | {"epoch": epoch} | found)
+    for depth, activation, rate in product(settings.depths, ACTIVATIONS, settings.learning_rates):
+        generators = [generator_for(seed, repetition, 1) for repetition in repetitions]
+        networks = start(data[0].shape[2], [settings.width] * depth, activation, generators)
+        epochs = (shuffled(data, settings.batch_size, generators) for _ in range(settings.epochs))
+        losses = descend(networks, chain.from_iterable(epochs), rate)
+        # (epochs, repetitions); a run that diverges has no number to show.
+        means = losses.nan_to_num(nan=GUESSING, posinf=GUESSING).unflatten(0, (settings.epochs, -1)).mean(dim=1)
+        case: Row = {"depth": depth, "activation": activation, "learning_rate": rate}
+        rows += [
+            case | {"repetition": repetition, "epoch": epoch, "loss": float(means[epoch - 1, repetition])}
+            for repetition in repetitions
+            for epoch in range(1, settings.epochs + 1)
+        ]
     return rows
+
+
+def start(inputs: int, sizes: Sequence[int], activation: str, generators: Sequence[torch.Generator]) -> SideBySide:
+    """Return a network for each generator."""
+    return SideBySide([Mlp(inputs, sizes, 10, activation=activation).initialise(one) for one in generators])
 
 
 def best_rate(rows: list[Row], depth: int, activation: str) -> float:
@@ -64,11 +77,11 @@ def best_rate(rows: list[Row], depth: int, activation: str) -> float:
     return min(rates, key=lambda rate: float(np.log(column(even, "loss", **case, learning_rate=rate)).mean()))
 
 
-def curves(rows: list[Row], depth: int, activation: str, name: str = "loss") -> np.ndarray:
-    """Return a column at the best learning rate as an array (odd repetitions, epochs)."""
+def curves(rows: list[Row], depth: int, activation: str) -> np.ndarray:
+    """Return the losses at the best learning rate as an array (odd repetitions, epochs)."""
     odd = [row for row in rows if row["repetition"] % 2]
     rate = best_rate(rows, depth, activation)
-    values = column(odd, name, depth=depth, activation=activation, learning_rate=rate)
+    values = column(odd, "loss", depth=depth, activation=activation, learning_rate=rate)
     epochs = int(max(row["epoch"] for row in rows))
     return values.reshape(-1, epochs)
 

@@ -1,6 +1,7 @@
 """Claims of the notes' section 2: each rule refuses a counter-example, each measure agrees with one made by hand."""
 
 import math
+from itertools import repeat
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from notes.networks.mlp import Mlp
 from notes.params import load_params
 from notes.studies import differentiable, higher_dimension, relu_speed
 from notes.studies.shared.experiment import generator_for, sample
-from notes.studies.shared.points import SideBySide, descend, moons, percent_right
+from notes.studies.shared.side_by_side import SideBySide, descend, losses, moons, percent_right, shuffled
 
 SETTINGS = load_params().study
 SEED = np.random.SeedSequence(7)
@@ -65,7 +66,7 @@ def test_networks_side_by_side_train_as_each_alone_does():
     points = moons(50, [np.random.default_rng(number) for number in range(3)])
     alone = [Mlp(2, [4], 2, activation="tanh").initialise(torch.Generator().manual_seed(n)) for n in range(3)]
     together = SideBySide(alone)
-    descend(together, points, 20, 0.05)
+    descend(together, repeat(points, 20), 0.05)
     for number, network in enumerate(alone):
         optimizer = torch.optim.Adam(network.parameters(), lr=0.05)
         for _ in range(20):
@@ -175,6 +176,24 @@ def test_with_all_rows_in_one_batch_the_first_loss_is_the_cross_entropy_of_the_s
 
 def test_a_run_that_diverges_keeps_the_loss_of_guessing(monkeypatch, clouds):
     monkeypatch.setattr(relu_speed, "load_split", clouds)
-    monkeypatch.setattr(relu_speed, "train", lambda *_: iter(()))
-    rows = relu_speed.measure(RELU.model_copy(update={"rows": 50, "repetitions": 2}), SEED)
-    assert {row["loss"] for row in rows} == {math.log(10)}
+    monkeypatch.setattr(relu_speed, "descend", lambda *_: torch.full((RELU.epochs, 2), torch.nan))
+    rows = relu_speed.measure(RELU.model_copy(update={"repetitions": 2}), SEED)
+    assert {row["loss"] for row in rows} == {float(torch.tensor(math.log(10)))}
+
+
+def test_an_epoch_shows_each_network_all_of_its_own_rows_once():
+    labels = torch.arange(12).view(2, 6)
+    generators = [torch.Generator().manual_seed(number) for number in range(2)]
+    batches = list(shuffled((labels[..., None].float(), labels), 3, generators))
+    seen = torch.cat([batch for _, batch in batches], dim=1)
+    assert seen.sort(dim=1).values.tolist() == labels.tolist()
+    assert seen.tolist() != labels.tolist()
+    assert all(torch.equal(inputs[..., 0].long(), batch) for inputs, batch in batches)
+
+
+def test_a_network_side_by_side_learns_from_its_own_loss_alone():
+    points = moons(20, [np.random.default_rng(number) for number in range(2)])
+    networks = SideBySide([Mlp(2, [4], 2).initialise(torch.Generator().manual_seed(n)) for n in range(2)])
+    (gradient,) = torch.autograd.grad(losses(networks, points)[0], [networks.layers[0].weight])
+    assert gradient[0].any()
+    assert not gradient[1].any()
