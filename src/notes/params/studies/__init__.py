@@ -6,6 +6,7 @@ from pydantic import Field
 
 from notes.params.fields import Section, Seed
 from notes.params.studies.claims import (
+    Calibration,
     Differentiable,
     HigherDimension,
     ReluSpeed,
@@ -54,6 +55,7 @@ class Study(Section):
     differentiable: Differentiable
     higher_dimension: HigherDimension
     relu_speed: ReluSpeed
+    calibration: Calibration
 
     def sections(self) -> dict[str, Section]:
         """Return the settings of every study by its name."""

@@ -51,3 +51,17 @@ class ReluSpeed(Section):
     epochs: Epochs
     learning_rates: Rates
     repetitions: Annotated[int, Field(ge=4, le=1000)]
+
+
+class Calibration(Section):
+    """Networks on a small part of MNIST after little and much training: are they right as often as they say?"""
+
+    rows: Annotated[int, Field(ge=100, le=10_000)]
+    validation_rows: Annotated[int, Field(ge=100, le=10_000)]
+    hidden_sizes: Annotated[list[Width], Field(max_length=20)]
+    batch_size: Annotated[int, Field(ge=1, le=100)]
+    learning_rate: Positive
+    epochs: Annotated[list[Epochs], Field(min_length=1, max_length=10)]
+    draws: Annotated[int, Field(ge=1, le=1000)]
+    tolerance: Positive
+    repetitions: Repetitions

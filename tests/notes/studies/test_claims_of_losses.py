@@ -1,0 +1,71 @@
+"""Claims of the notes' section 7: each rule refuses a counter-example, each measure agrees with one made by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from notes.data.tasks import Split
+from notes.evaluation.metrics import calibration as reliability
+from notes.networks.mlp import Mlp
+from notes.params import load_params
+from notes.studies import calibration
+
+SETTINGS = load_params().study
+SEED = np.random.SeedSequence(7)
+
+
+CALIBRATION = SETTINGS.calibration.model_copy(update={"epochs": [3, 10]})
+
+
+@pytest.mark.parametrize(
+    ("beyond", "text"),
+    [({3: 1, 10: 1}, "holds"), ({3: 1, 10: 9}, "holds only after 3 epochs"), ({3: 9, 10: 9}, "fails")],
+)
+def test_outputs_are_probabilities_where_their_error_is_no_larger_than_by_chance(beyond, text):
+    rows = [
+        {"kind": "network", "epochs": epochs, "repetition": repetition, "error": 2.0 + 0.1 * repetition + excess}
+        | {"error_by_chance": 2.0, "accuracy": 90.0, "confidence": 92.0}
+        for epochs, excess in beyond.items()
+        for repetition in range(4)
+    ]
+    assert calibration.judge(rows, CALIBRATION).text == text
+
+
+def random_probabilities(rows=300, classes=4):
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.full(classes, 0.5), rows)
+    labels = np.array([random.choice(classes, p=row) for row in probabilities])
+    return probabilities, labels
+
+
+def test_the_calibration_error_is_that_of_the_evaluation():
+    probabilities, labels = random_probabilities()
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    table, error = reliability(labels, probabilities, bins=10)
+    assert calibration.calibration_error(confidence, right) == pytest.approx(error)
+    for found, expected in zip(calibration.bins(confidence, right), table, strict=True):
+        assert found["accuracy"] == pytest.approx(100 * expected["accuracy"])
+        assert found["confidence"] == pytest.approx(100 * expected["confidence"])
+        assert found["size"] == expected["count"]
+
+
+def test_labels_that_follow_the_probabilities_have_no_error_beyond_chance_and_sure_mistakes_have():
+    probabilities, labels = random_probabilities(4000)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    fair = calibration.errors(confidence, right, 50, np.random.default_rng(1))
+    assert abs(fair["error"] - fair["error_by_chance"]) < 1
+    sure = calibration.errors(confidence, np.zeros_like(right), 50, np.random.default_rng(1))
+    assert sure["error"] == pytest.approx(100 * confidence.mean())
+
+
+def test_the_confidence_is_the_largest_probability_of_softmax():
+    network = Mlp(3, [], 2)
+    with torch.no_grad():
+        network.layers[0].weight[:] = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+        network.layers[0].bias[:] = 0
+    data = Split(np.array([[2.0, 0.0, 1.0], [0.0, 1.0, 1.0]], dtype=np.float32), np.array([0, 0]))
+    confidence, right = calibration.predictions(network, data)
+    assert confidence == pytest.approx([1 / (1 + math.exp(-2)), 1 / (1 + math.exp(-1))])
+    assert right.tolist() == [True, False]
