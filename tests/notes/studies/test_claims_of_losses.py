@@ -5,15 +5,20 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize_scalar
 
 from notes.data.tasks import Split
 from notes.evaluation.metrics import calibration as reliability
 from notes.networks.mlp import Mlp
 from notes.params import load_params
-from notes.studies import calibration
+from notes.studies import calibration, logarithm
 
 SETTINGS = load_params().study
 SEED = np.random.SeedSequence(7)
+
+
+def verdict_of(study, settings):
+    return study.judge(study.measure(settings, SEED), settings).text
 
 
 CALIBRATION = SETTINGS.calibration.model_copy(update={"epochs": [3, 10]})
@@ -69,3 +74,39 @@ def test_the_confidence_is_the_largest_probability_of_softmax():
     confidence, right = calibration.predictions(network, data)
     assert confidence == pytest.approx([1 / (1 + math.exp(-2)), 1 / (1 + math.exp(-1))])
     assert right.tolist() == [True, False]
+
+
+LOGARITHM = SETTINGS.logarithm.model_copy(update={"lengths": [10, 300], "repetitions": 2})
+
+
+def test_the_logarithm_has_its_benefits_and_the_rule_misses_each_of_them(monkeypatch):
+    assert verdict_of(logarithm, LOGARITHM) == "holds"
+    assert (
+        verdict_of(logarithm, LOGARITHM.model_copy(update={"lengths": [10]}))
+        == "holds only for the maximum and the sums"
+    )
+    assert verdict_of(logarithm, LOGARITHM.model_copy(update={"lengths": [300]})) == "holds only for the range"
+    log_sum = logarithm.log_sum
+    monkeypatch.setattr(logarithm, "log_sum", lambda *given: 2 * log_sum(*given))
+    assert verdict_of(logarithm, LOGARITHM) == "holds only for the maximum and the range"
+    monkeypatch.setattr(logarithm, "log_sum", logarithm.product)
+    assert verdict_of(logarithm, LOGARITHM.model_copy(update={"lengths": [10, 20]})) == "holds only for the maximum"
+    monkeypatch.setattr(logarithm, "log_sum", lambda *given: -logarithm.product(*given))
+    assert verdict_of(logarithm, LOGARITHM.model_copy(update={"lengths": [10, 20]})) == "fails"
+
+
+def test_factors_of_one_half_underflow_at_the_127th():
+    weights = torch.zeros(1)
+    for factors, underflowed in ((126, 0), (127, 1)):
+        assert logarithm.compare(torch.ones(factors), weights)["underflowed"] == underflowed
+
+
+def test_the_best_weight_is_that_of_a_minimiser_and_the_gradient_that_of_the_formula():
+    random = np.random.default_rng(0)
+    signed = random.standard_normal(400) + 0.7
+    found = logarithm.compare(torch.tensor(signed, dtype=torch.float32), torch.linspace(-4, 4, 161))
+    best = minimize_scalar(lambda weight: np.logaddexp(0, -weight * signed).sum(), bounds=(-4, 4), method="bounded").x
+    assert found["best_weight"] == pytest.approx(best, abs=0.026)
+    assert found["gradient_of_sum"] == pytest.approx(signed.sum() / 2, rel=1e-5)
+    assert found["gradient_of_product"] == 0
+    assert math.isnan(found["regret"])

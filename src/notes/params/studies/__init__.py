@@ -9,6 +9,7 @@ from notes.params.studies.claims import (
     Calibration,
     Differentiable,
     HigherDimension,
+    Logarithm,
     ReluSpeed,
 )
 from notes.params.studies.networks import (
@@ -56,6 +57,7 @@ class Study(Section):
     higher_dimension: HigherDimension
     relu_speed: ReluSpeed
     calibration: Calibration
+    logarithm: Logarithm
 
     def sections(self) -> dict[str, Section]:
         """Return the settings of every study by its name."""

@@ -65,3 +65,13 @@ class Calibration(Section):
     draws: Annotated[int, Field(ge=1, le=1000)]
     tolerance: Positive
     repetitions: Repetitions
+
+
+class Logarithm(Section):
+    """The likelihood of lists of labels in single precision, as a product and as a sum of logarithms."""
+
+    lengths: Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(min_length=1, max_length=20)]
+    weights: Annotated[int, Field(ge=3, le=10_001)]
+    true_weight: Annotated[float, Field(ge=-4.0, le=4.0)]
+    tolerance: Positive
+    repetitions: Repetitions
