@@ -13,6 +13,9 @@ SHRUNK = {
         "rows": 100, "validation_rows": 100, "hidden_sizes": [8], "epochs": [1, 2], "draws": 3, "repetitions": 2,
     },
     "logarithm": {"lengths": [10, 300], "weights": 21, "repetitions": 2},
+    "squared_error_measure": {
+        "train_rows": [50, 100], "hidden_sizes": [8], "epochs": [1, 3], "few_rows": 20, "draws": 2, "repetitions": 2,
+    },
     "relu_speed": {"rows": 100, "width": 8, "epochs": 2, "learning_rates": [0.01, 0.03], "repetitions": 4},
     "higher_dimension": {"rows": 40, "validation_rows": 60, "widths": [2, 4], "steps": 10, "repetitions": 2},
 }  # fmt: skip

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import minimize_scalar
+from scipy.stats import kendalltau
+from sklearn.metrics import brier_score_loss, log_loss
 
 from notes.data.tasks import Split
 from notes.evaluation.metrics import calibration as reliability
 from notes.networks.mlp import Mlp
 from notes.params import load_params
-from notes.studies import calibration, logarithm
+from notes.studies import calibration, logarithm, squared_error_measure
 
 SETTINGS = load_params().study
 SEED = np.random.SeedSequence(7)
@@ -110,3 +112,39 @@ def test_the_best_weight_is_that_of_a_minimiser_and_the_gradient_that_of_the_for
     assert found["gradient_of_sum"] == pytest.approx(signed.sum() / 2, rel=1e-5)
     assert found["gradient_of_product"] == 0
     assert math.isnan(found["regret"])
+
+
+MEASURE = SETTINGS.squared_error_measure
+
+
+@pytest.mark.parametrize(
+    ("tau", "text"),
+    [
+        ({"squared_error": 0.5, "log_loss": 0.8, "accuracy": 0.7}, "holds"),
+        ({"squared_error": 0.5, "log_loss": 0.8, "accuracy": 0.4}, "holds only against log loss"),
+        ({"squared_error": 0.8, "log_loss": 0.7, "accuracy": 0.7}, "fails"),
+    ],
+)
+def test_squared_error_is_a_bad_measure_only_where_others_rank_better(tau, text):
+    rows = [
+        {"kind": "measure", "repetition": repetition, "measure": measure}
+        | {"tau": value + 0.01 * repetition * (measure == "log_loss")}
+        for measure, value in tau.items()
+        for repetition in range(4)
+    ]
+    assert squared_error_measure.judge(rows, MEASURE).text == text
+
+
+def test_measures_are_those_of_scikit_learn_and_the_agreement_is_scipys():
+    network = Mlp(6, [], 10).initialise(torch.Generator().manual_seed(0))
+    random = np.random.default_rng(0)
+    new = Split(3 * random.standard_normal((200, 6), dtype=np.float32), np.arange(200) % 10)
+    with torch.no_grad():
+        probabilities = torch.softmax(network(torch.from_numpy(new.inputs)).double(), dim=1).numpy()
+    scores = {name: values.mean() for name, values in squared_error_measure.scores_of(network, new).items()}
+    assert scores["squared_error"] == pytest.approx(brier_score_loss(new.targets, probabilities, scale_by_half=False))
+    assert scores["log_loss"] == pytest.approx(log_loss(new.targets, probabilities))
+    assert scores["accuracy"] == pytest.approx((probabilities.argmax(axis=1) == new.targets).mean())
+    first, second = random.standard_normal((2, 9))
+    assert squared_error_measure.kendall(first, second) == pytest.approx(kendalltau(first, second).statistic)
+    assert squared_error_measure.kendall(first, np.zeros(9)) == 0

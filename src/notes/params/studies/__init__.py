@@ -11,6 +11,7 @@ from notes.params.studies.claims import (
     HigherDimension,
     Logarithm,
     ReluSpeed,
+    SquaredErrorMeasure,
 )
 from notes.params.studies.networks import (
     BackPropagation,
@@ -58,6 +59,7 @@ class Study(Section):
     relu_speed: ReluSpeed
     calibration: Calibration
     logarithm: Logarithm
+    squared_error_measure: SquaredErrorMeasure
 
     def sections(self) -> dict[str, Section]:
         """Return the settings of every study by its name."""

@@ -75,3 +75,16 @@ class Logarithm(Section):
     true_weight: Annotated[float, Field(ge=-4.0, le=4.0)]
     tolerance: Positive
     repetitions: Repetitions
+
+
+class SquaredErrorMeasure(Section):
+    """Classifiers of different training, ranked by different measures on few digits."""
+
+    train_rows: Annotated[list[Annotated[int, Field(ge=50, le=10_000)]], Field(min_length=1, max_length=10)]
+    epochs: Annotated[list[Epochs], Field(min_length=2, max_length=10)]
+    hidden_sizes: Annotated[list[Width], Field(max_length=20)]
+    batch_size: Annotated[int, Field(ge=1, le=50)]
+    learning_rate: Positive
+    few_rows: Annotated[int, Field(ge=5, le=100)]
+    draws: Annotated[int, Field(ge=1, le=40)]
+    repetitions: Repetitions
