@@ -13,6 +13,7 @@ SHRUNK = {
         "rows": 100, "validation_rows": 100, "hidden_sizes": [8], "epochs": [1, 2], "draws": 3, "repetitions": 2,
     },
     "logarithm": {"lengths": [10, 300], "weights": 21, "repetitions": 2},
+    "sigmoid_softmax": {"rows": 40, "hidden_sizes": [4], "steps": 5, "repetitions": 2},
     "squared_error_measure": {
         "train_rows": [50, 100], "hidden_sizes": [8], "epochs": [1, 3], "few_rows": 20, "draws": 2, "repetitions": 2,
     },

@@ -7,13 +7,14 @@ import pytest
 import torch
 from scipy.optimize import minimize_scalar
 from scipy.stats import kendalltau
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
 from notes.data.tasks import Split
 from notes.evaluation.metrics import calibration as reliability
 from notes.networks.mlp import Mlp
 from notes.params import load_params
-from notes.studies import calibration, logarithm, squared_error_measure
+from notes.studies import calibration, logarithm, sigmoid_softmax, squared_error_measure
 
 SETTINGS = load_params().study
 SEED = np.random.SeedSequence(7)
@@ -148,3 +149,43 @@ def test_measures_are_those_of_scikit_learn_and_the_agreement_is_scipys():
     first, second = random.standard_normal((2, 9))
     assert squared_error_measure.kendall(first, second) == pytest.approx(kendalltau(first, second).statistic)
     assert squared_error_measure.kendall(first, np.zeros(9)) == 0
+
+
+PAIR = SETTINGS.sigmoid_softmax.model_copy(update={"rows": 50, "hidden_sizes": [4], "steps": 20, "repetitions": 2})
+HALF = "holds only for losses and gradients; training needs half the learning rate"
+
+
+def test_training_is_the_same_at_half_the_learning_rate_in_the_last_layer_alone(monkeypatch):
+    assert verdict_of(sigmoid_softmax, PAIR) == HALF
+    monkeypatch.setattr(sigmoid_softmax.functional, "cross_entropy", lambda logits, labels: 2 * cross(logits, labels))
+    assert verdict_of(sigmoid_softmax, PAIR) == "fails"
+
+
+def cross(logits, labels):
+    return -torch.log_softmax(logits, dim=1).gather(1, labels[:, None]).mean()
+
+
+@pytest.mark.parametrize(
+    ("same", "half", "text"), [(0, 0, "holds"), (0.1, 0, HALF), (0.1, 0.1, "holds only for losses and gradients")]
+)
+def test_what_holds_is_what_does_not_differ(same, half, text):
+    rows = [
+        {"share": share, "repetition": 0, "weight_difference": apart, "loss_difference": 0, "gradient_difference": 0}
+        for share, apart in ((1.0, same), (0.5, half))
+    ]
+    assert sigmoid_softmax.judge(rows, PAIR).text == text
+
+
+def test_without_hidden_layers_the_gradients_are_those_of_the_formula_and_both_descend_to_scikit_learns_weights():
+    random = np.random.default_rng(0)
+    inputs = random.standard_normal((200, 2))
+    labels = (random.random(200) < 1 / (1 + np.exp(-inputs @ [1.0, -2.0]))).astype(int)
+    data = torch.tensor(inputs), torch.tensor(labels)
+    one, two = sigmoid_softmax.pair([], torch.Generator().manual_seed(0))
+    found = sigmoid_softmax.compare_losses(one, two, data)
+    assert max(found.values()) < 1e-12
+    sigmoid_softmax.descend(one, sigmoid_softmax.log_loss, data, 400, torch.optim.SGD, 1.0, 1.0)
+    sigmoid_softmax.descend(two, cross, data, 400, torch.optim.SGD, 0.5, 0.5)
+    weights = LogisticRegression(C=np.inf).fit(inputs, labels).coef_
+    np.testing.assert_allclose(one.layers[0].weight.detach(), weights, rtol=1e-3)
+    np.testing.assert_allclose(sigmoid_softmax.as_one(two.parameters())[0].detach(), weights, rtol=1e-3)

@@ -11,6 +11,7 @@ from notes.params.studies.claims import (
     HigherDimension,
     Logarithm,
     ReluSpeed,
+    SigmoidSoftmax,
     SquaredErrorMeasure,
 )
 from notes.params.studies.networks import (
@@ -60,6 +61,7 @@ class Study(Section):
     calibration: Calibration
     logarithm: Logarithm
     squared_error_measure: SquaredErrorMeasure
+    sigmoid_softmax: SigmoidSoftmax
 
     def sections(self) -> dict[str, Section]:
         """Return the settings of every study by its name."""

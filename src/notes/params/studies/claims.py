@@ -88,3 +88,15 @@ class SquaredErrorMeasure(Section):
     few_rows: Annotated[int, Field(ge=5, le=100)]
     draws: Annotated[int, Field(ge=1, le=40)]
     repetitions: Repetitions
+
+
+class SigmoidSoftmax(Section):
+    """A sigmoid and a softmax over two classes that start as the same function and train on the same points."""
+
+    rows: Rows
+    hidden_sizes: Annotated[list[Width], Field(max_length=20)]
+    steps: Count
+    sgd_learning_rate: Positive
+    adam_learning_rate: Positive
+    tolerance: Positive
+    repetitions: Repetitions
