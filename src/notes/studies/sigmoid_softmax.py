@@ -13,7 +13,6 @@ in the last layer, and looks how far the difference w₁ - w₀ gets from w, and
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import product
 
 import numpy as np
 import torch
@@ -50,14 +49,16 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     for repetition in range(settings.repetitions):
         table = make_moons(rows=settings.rows, noise=0.2, generator=random_for(seed, repetition))
         data = torch.tensor(table[["x1", "x2"]].to_numpy()), torch.tensor(table["y"].to_numpy())
-        for optimizer, share in product(OPTIMIZERS, (1.0, 0.5)):
-            one, two = pair(settings.hidden_sizes, generator_for(seed, repetition, 1))
-            row: Row = {"optimizer": optimizer, "share": share, "repetition": repetition}
-            row |= compare_losses(one, two, data)
+        for optimizer, optimizer_class in OPTIMIZERS.items():
             rate = getattr(settings, f"{optimizer}_learning_rate")
-            descend(one, log_loss, data, settings.steps, OPTIMIZERS[optimizer], rate, rate)
-            descend(two, functional.cross_entropy, data, settings.steps, OPTIMIZERS[optimizer], rate, share * rate)
-            rows.append(row | {"weight_difference": difference(as_one(two.parameters()), list(one.parameters()))})
+            one, _ = pair(settings.hidden_sizes, generator_for(seed, repetition, 1))
+            descend(one, log_loss, data, settings.steps, optimizer_class, rate, rate)
+            for share in (1.0, 0.5):
+                start, two = pair(settings.hidden_sizes, generator_for(seed, repetition, 1))
+                row: Row = {"optimizer": optimizer, "share": share, "repetition": repetition}
+                row |= compare_losses(start, two, data)
+                descend(two, functional.cross_entropy, data, settings.steps, optimizer_class, rate, share * rate)
+                rows.append(row | {"weight_difference": difference(as_one(two.parameters()), list(one.parameters()))})
     return rows
 
 
