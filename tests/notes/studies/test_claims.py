@@ -18,6 +18,7 @@ SHRUNK = {
         "train_rows": [50, 100], "hidden_sizes": [8], "epochs": [1, 3], "few_rows": 20, "draws": 2, "repetitions": 2,
     },
     "relu_speed": {"rows": 100, "width": 8, "epochs": 2, "learning_rates": [0.01, 0.03], "repetitions": 4},
+    "exploding_gradients": {"rows": 20, "steps": 40, "repetitions": 2},
     "higher_dimension": {"rows": 40, "validation_rows": 60, "widths": [2, 4], "steps": 10, "repetitions": 2},
 }  # fmt: skip
 STUDIES = {name: importlib.import_module(f"notes.studies.{name}") for name in SHRUNK}

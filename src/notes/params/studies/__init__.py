@@ -8,6 +8,7 @@ from notes.params.fields import Section, Seed
 from notes.params.studies.claims import (
     Calibration,
     Differentiable,
+    ExplodingGradients,
     HigherDimension,
     Logarithm,
     ReluSpeed,
@@ -62,6 +63,7 @@ class Study(Section):
     logarithm: Logarithm
     squared_error_measure: SquaredErrorMeasure
     sigmoid_softmax: SigmoidSoftmax
+    exploding_gradients: ExplodingGradients
 
     def sections(self) -> dict[str, Section]:
         """Return the settings of every study by its name."""

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from notes.params.fields import (
     Activation,
+    BatchSize,
     Count,
     Epochs,
     Positive,
@@ -99,4 +100,15 @@ class SigmoidSoftmax(Section):
     sgd_learning_rate: Positive
     adam_learning_rate: Positive
     tolerance: Positive
+    repetitions: Repetitions
+
+
+class ExplodingGradients(Section):
+    """The sum of all gradients on a parabola, by all rows and by mini-batches."""
+
+    rows: Rows
+    batch_size: BatchSize
+    steps: Annotated[int, Field(ge=40, le=100_000)]
+    learning_rates: Annotated[list[Annotated[float, Field(gt=0.0, lt=2.0)]], Field(min_length=1, max_length=20)]
+    high_learning_rates: Annotated[list[Annotated[float, Field(ge=2.0, le=100.0)]], Field(max_length=20)]
     repetitions: Repetitions

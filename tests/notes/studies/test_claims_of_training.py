@@ -1,0 +1,84 @@
+"""Claims of the notes on training: each rule refuses a counter-example, each measure agrees with one made by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from notes.params import load_params
+from notes.studies import exploding_gradients
+
+SETTINGS = load_params().study
+SEED = np.random.SeedSequence(7)
+
+
+def verdict_of(study, settings):
+    return study.judge(study.measure(settings, SEED), settings).text
+
+
+EXPLODING = SETTINGS.exploding_gradients.model_copy(
+    update={"steps": 1000, "learning_rates": [1.0], "high_learning_rates": [5.0]}
+)
+
+
+def grown(factors):
+    """Rows in which the largest gradient of the second half is a multiple of that of the first."""
+    return [
+        {"kind": kind, "learning_rate": rate, "cleared": cleared, "repetition": repetition, "last_step": block}
+        | {"largest": (1.0 + repetition) * (factor if block >= 10 and not cleared else 1.0)}
+        for (kind, rate), factor in factors.items()
+        for cleared in (True, False)
+        for repetition in range(3)
+        for block in range(20)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("all_rows", "batches", "text"),
+    [
+        (1e6, 1e6, "holds"),
+        (1.0, 1e6, "holds only for mini-batches"),
+        (1.4, 1.4, "fails"),
+        (2.0, 9.0, "fails"),
+    ],
+)
+def test_an_explosion_is_more_than_growth(all_rows, batches, text):
+    factors = {("all rows", 1.0): all_rows, ("mini-batches", 1.0): batches}
+    rows = grown(factors | {(kind, 5.0): 1e9 for kind in exploding_gradients.KINDS})
+    assert exploding_gradients.judge(rows, EXPLODING).text == text
+
+
+def test_at_one_of_two_learning_rates_an_explosion_is_no_rule():
+    settings = EXPLODING.model_copy(update={"learning_rates": [0.5, 1.0]})
+    rows = grown({(kind, rate): 1e6 ** (rate == 1.0) for kind in exploding_gradients.KINDS for rate in (0.5, 1.0, 5.0)})
+    assert exploding_gradients.judge(rows, settings).text == "holds only at some learning rates"
+
+
+@pytest.mark.parametrize("cleared", [True, False])
+def test_the_descent_is_that_of_autograd_with_and_without_clearing(cleared):
+    random = np.random.default_rng(0)
+    slopes, pulls = random.uniform(0.5, 1.5, (2, 20, 1))
+    found = exploding_gradients.descend(slopes, pulls, np.array([0.3]), cleared=cleared)
+    weight = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    for slope, pull, gradient in zip(slopes, pulls, found, strict=True):
+        if cleared:
+            weight.grad = None
+        (slope[0] / 2 * weight**2 - pull[0] * weight).sum().backward()
+        assert weight.grad.item() == pytest.approx(gradient.item())
+        with torch.no_grad():
+            weight -= 0.3 * weight.grad
+
+
+@pytest.mark.parametrize("rate", [0.1, 1.0, 3.9, 4.1])
+def test_on_all_rows_the_sum_of_gradients_follows_the_roots_of_its_recurrence(rate):
+    ones = np.ones((300, 1))
+    found = exploding_gradients.descend(ones, ones, np.array([rate]), cleared=False)[:, 0, 0]
+    roots = np.roots([1, rate - 2, 1])
+    # G(0) = -1 and G(1) = -(2 - rate), since each step moves the gradient by -rate times the sum.
+    shares = np.linalg.solve(np.vander(roots, 2, increasing=True).T, [-1, rate - 2])
+    expected = (shares * roots ** np.arange(300)[:, None]).sum(axis=1).real
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+    assert (np.abs(found).max() < 10) == (rate < 4)
+    if rate > 4:
+        assert np.log(np.abs(found[-1] / found[-101])) / 100 == pytest.approx(math.log(np.abs(roots).max()), rel=1e-6)
