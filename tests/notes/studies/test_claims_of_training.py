@@ -5,9 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import log_loss
 
+from notes.networks.mlp import Mlp
 from notes.params import load_params
-from notes.studies import exploding_gradients
+from notes.studies import exploding_gradients, training_lowers_loss
+from notes.studies.shared.experiment import generator_for, random_for
+from notes.studies.shared.side_by_side import SideBySide, moons
 
 SETTINGS = load_params().study
 SEED = np.random.SeedSequence(7)
@@ -82,3 +86,43 @@ def test_on_all_rows_the_sum_of_gradients_follows_the_roots_of_its_recurrence(ra
     assert (np.abs(found).max() < 10) == (rate < 4)
     if rate > 4:
         assert np.log(np.abs(found[-1] / found[-101])) / 100 == pytest.approx(math.log(np.abs(roots).max()), rel=1e-6)
+
+
+LOWERS = SETTINGS.training_lowers_loss.model_copy(update={"learning_rates": [0.1, 1.0]})
+
+
+@pytest.mark.parametrize(
+    ("at_low", "at_high", "text"),
+    [
+        ((0, 0, 0), (0, 0, 0), "holds"),
+        ((20, 0, 0), (40, 10, 0), "holds only for epochs up to learning rate 0.1 and whole trainings"),
+        ((20, 20, 0), (40, 40, 0), "holds only for whole trainings"),
+        ((20, 20, 20), (0, 0, 0), "fails"),
+    ],
+)
+def test_what_lowers_the_loss_is_named_with_the_learning_rate_up_to_which_it_does(at_low, at_high, text):
+    rows = [
+        {"kind": "raised", "learning_rate": rate, "repetition": repetition}
+        | dict(zip(training_lowers_loss.PARTS, shares, strict=True))
+        for rate, shares in ((0.1, at_low), (1.0, at_high))
+        for repetition in range(3)
+    ]
+    assert training_lowers_loss.judge(rows, LOWERS).text == text
+
+
+def test_a_raised_loss_is_more_than_rounding_and_what_is_no_number_is_raised_too():
+    history = np.array([[1.0, 1.0], [0.9, 1.0 + 1e-9], [0.95, np.nan], [0.8, np.inf]])
+    assert training_lowers_loss.share_raised(history) == pytest.approx([100 / 3, 200 / 3])
+
+
+def test_full_batches_of_a_short_step_never_raise_the_loss_and_the_losses_are_scikit_learns():
+    settings = LOWERS.model_copy(update={"rows": 50, "batch_size": 50, "epochs": 5})
+    data = moons(50, [random_for(SEED, 0)])
+    networks = SideBySide([Mlp(2, [4], 2).initialise(generator_for(SEED, 0))])
+    probabilities = [torch.softmax(networks(data[0])[0], dim=1).detach().double().numpy()]
+    history = training_lowers_loss.descend(networks, data, settings, 0.01, [generator_for(SEED, 0, 1)])
+    probabilities.append(torch.softmax(networks(data[0])[0], dim=1).detach().double().numpy())
+    for loss, expected in zip(history[[0, -1], 0], probabilities, strict=True):
+        assert loss == pytest.approx(log_loss(data[1][0], expected / expected.sum(axis=1, keepdims=True)), rel=1e-4)
+    assert len(history) == 6
+    assert training_lowers_loss.share_raised(history).tolist() == [0.0]

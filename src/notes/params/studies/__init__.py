@@ -14,6 +14,7 @@ from notes.params.studies.claims import (
     ReluSpeed,
     SigmoidSoftmax,
     SquaredErrorMeasure,
+    TrainingLowersLoss,
 )
 from notes.params.studies.networks import (
     BackPropagation,
@@ -64,6 +65,7 @@ class Study(Section):
     squared_error_measure: SquaredErrorMeasure
     sigmoid_softmax: SigmoidSoftmax
     exploding_gradients: ExplodingGradients
+    training_lowers_loss: TrainingLowersLoss
 
     def sections(self) -> dict[str, Section]:
         """Return the settings of every study by its name."""

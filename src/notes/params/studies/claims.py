@@ -112,3 +112,15 @@ class ExplodingGradients(Section):
     learning_rates: Annotated[list[Annotated[float, Field(gt=0.0, lt=2.0)]], Field(min_length=1, max_length=20)]
     high_learning_rates: Annotated[list[Annotated[float, Field(ge=2.0, le=100.0)]], Field(max_length=20)]
     repetitions: Repetitions
+
+
+class TrainingLowersLoss(Section):
+    """Mini-batch descent on moons, with the loss of all rows after every step."""
+
+    rows: Annotated[int, Field(ge=40, le=100_000)]
+    hidden_size: Width
+    batch_size: Annotated[int, Field(ge=1, le=40)]
+    epochs: Epochs
+    learning_rates: Rates
+    tolerated: Annotated[float, Field(ge=0.0, lt=50.0)]
+    repetitions: Repetitions
