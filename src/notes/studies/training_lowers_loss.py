@@ -34,7 +34,7 @@ NOISE = 1e-6  # of the loss: more than rounding
 
 
 def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
-    """Return a row a learning rate and repetition with the shares that raise the loss, and one an epoch with its loss."""
+    """Return a row a learning rate and repetition with the shares that raise the loss, and one an epoch: its loss."""
     repetitions = range(settings.repetitions)
     data = moons(settings.rows, [random_for(seed, repetition) for repetition in repetitions])
     rows: list[Row] = []
@@ -93,21 +93,19 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
     low, top = min(settings.learning_rates), max(settings.learning_rates)
     reach = {part: lowers_up_to(rows, part, settings) for part in PARTS}
     lowering = [
-        f"{PARTS[part]}{'' if rate == top else f' up to learning rate {rate:g}'}"
-        for part, rate in reach.items()
-        if rate is not None
+        f"{PARTS[part]}{'' if rate == top else f' up to {rate:g}'}" for part, rate in reach.items() if rate is not None
     ]
-    text = f"holds only for {' and '.join(lowering)}" if lowering else "fails"
+    text = f"holds only for {', '.join(lowering)} (learning rate)" if lowering else "fails"
     if set(reach.values()) == {top}:
         text = "holds"
     shares = [
         f"{column(rows, 'steps', kind='raised', learning_rate=rate).mean():.0f} % of the steps and "
-        f"{column(rows, 'epochs', kind='raised', learning_rate=rate).mean():.0f} % of the epochs at {rate:g}"
+        f"{column(rows, 'epochs', kind='raised', learning_rate=rate).mean():.0f} % of the epochs"
         for rate in (low, top)
     ]
     return Verdict(
         text,
         f"steps at learning rate {low:g} that raise the loss, percent",
         *mean_interval(column(rows, "steps", kind="raised", learning_rate=low)),
-        f"The loss is raised by {', by '.join(shares)} (learning rate)",
+        f"At learning rate {low:g} {shares[0]} raise the loss, at {top:g} {shares[1]}",
     )

@@ -95,8 +95,8 @@ LOWERS = SETTINGS.training_lowers_loss.model_copy(update={"learning_rates": [0.1
     ("at_low", "at_high", "text"),
     [
         ((0, 0, 0), (0, 0, 0), "holds"),
-        ((20, 0, 0), (40, 10, 0), "holds only for epochs up to learning rate 0.1 and whole trainings"),
-        ((20, 20, 0), (40, 40, 0), "holds only for whole trainings"),
+        ((20, 0, 0), (40, 30, 0), "holds only for epochs up to 0.1, whole trainings (learning rate)"),
+        ((20, 20, 0), (40, 40, 0), "holds only for whole trainings (learning rate)"),
         ((20, 20, 20), (0, 0, 0), "fails"),
     ],
 )
