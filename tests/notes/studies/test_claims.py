@@ -9,6 +9,10 @@ from notes.params import load_params
 
 SHRUNK = {
     "differentiable": {"rows": 60, "validation_rows": 60, "steps": 5, "repetitions": 2},
+    "batch_memory": {
+        "rows": 100, "validation_rows": 50, "hidden_sizes": [8], "batch_sizes": [20, 50], "learning_rates": [0.01],
+        "epochs": 2, "repetitions": 2,
+    },
     "calibration": {
         "rows": 100, "validation_rows": 100, "hidden_sizes": [8], "epochs": [1, 2], "draws": 3, "repetitions": 2,
     },

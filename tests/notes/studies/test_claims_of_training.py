@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss
 
 from notes.networks.mlp import Mlp
 from notes.params import load_params
-from notes.studies import exploding_gradients, training_lowers_loss
+from notes.studies import batch_memory, exploding_gradients, training_lowers_loss
 from notes.studies.shared.experiment import generator_for, random_for
 from notes.studies.shared.side_by_side import SideBySide, moons
 
@@ -126,3 +126,47 @@ def test_full_batches_of_a_short_step_never_raise_the_loss_and_the_losses_are_sc
         assert loss == pytest.approx(log_loss(data[1][0], expected / expected.sum(axis=1, keepdims=True)), rel=1e-4)
     assert len(history) == 6
     assert training_lowers_loss.share_raised(history).tolist() == [0.0]
+
+
+MEMORY = SETTINGS.batch_memory.model_copy(update={"rows": 100, "batch_sizes": [10, 50], "learning_rates": [0.1, 0.2]})
+
+
+def trained(kept, accuracy):
+    """Rows of two learning rates, of which the second is the better one, by batch size."""
+    return [
+        {
+            "batch_size": size, "learning_rate": rate, "repetition": repetition, "bytes_kept": kept[size],
+            "bytes_of_weights": 1000, "accuracy_to_choose": 100 * rate, "accuracy": accuracy[size] + repetition + rate,
+        }
+        for size in kept
+        for rate in (0.1, 0.2)
+        for repetition in range(3)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kept", "accuracy", "text"),
+    [
+        ({10: 1000, 50: 5000, 100: 10000}, {10: 90, 50: 90, 100: 90}, "holds"),
+        ({10: 1000, 50: 9900, 100: 10000}, {10: 90, 50: 90, 100: 90}, "holds only for batches of 10"),
+        ({10: 1000, 50: 5000, 100: 10000}, {10: 80, 50: 90, 100: 90}, "holds only for batches of 50"),
+        ({10: 9999, 50: 9999, 100: 10000}, {10: 90, 50: 90, 100: 90}, "fails"),
+    ],
+)
+def test_a_batch_must_save_a_tenth_of_the_memory_and_lose_no_accuracy(kept, accuracy, text):
+    assert batch_memory.judge(trained(kept, accuracy), MEMORY).text == text
+
+
+def test_autograd_keeps_inputs_hidden_activations_log_probabilities_and_labels():
+    network = Mlp(30, [16, 8], 10).initialise(torch.Generator().manual_seed(0))
+    inputs, labels = torch.rand(50, 30), torch.arange(50) % 10
+    log_probabilities, total_weight = 50 * 10 * 4, 4
+    expected = 50 * (30 + 16 + 8) * 4 + log_probabilities + 50 * 8 + total_weight
+    assert batch_memory.bytes_kept(network, inputs, labels) == expected
+    assert batch_memory.bytes_of_weights(network) == 4 * (30 * 16 + 16 + 16 * 8 + 8 + 8 * 10 + 10)
+    optimizer = torch.optim.Adam(network.parameters())
+    torch.nn.functional.cross_entropy(network(inputs), labels).backward()
+    optimizer.step()
+    averages = [state[name] for state in optimizer.state.values() for name in ("exp_avg", "exp_avg_sq")]
+    held = [*network.parameters(), *(parameter.grad for parameter in network.parameters()), *averages]
+    assert sum(tensor.nbytes for tensor in held) == batch_memory.COPIES * batch_memory.bytes_of_weights(network)

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from notes.params.fields import Section, Seed
 from notes.params.studies.claims import (
+    BatchMemory,
     Calibration,
     Differentiable,
     ExplodingGradients,
@@ -66,6 +67,7 @@ class Study(Section):
     sigmoid_softmax: SigmoidSoftmax
     exploding_gradients: ExplodingGradients
     training_lowers_loss: TrainingLowersLoss
+    batch_memory: BatchMemory
 
     def sections(self) -> dict[str, Section]:
         """Return the settings of every study by its name."""

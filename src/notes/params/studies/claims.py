@@ -9,6 +9,7 @@ from notes.params.fields import (
     BatchSize,
     Count,
     Epochs,
+    NonNegative,
     Positive,
     Rates,
     Repetitions,
@@ -123,4 +124,17 @@ class TrainingLowersLoss(Section):
     epochs: Epochs
     learning_rates: Rates
     tolerated: Annotated[float, Field(ge=0.0, lt=50.0)]
+    repetitions: Repetitions
+
+
+class BatchMemory(Section):
+    """Bytes that training holds, and the accuracy that it reaches, by batch size."""
+
+    rows: Annotated[int, Field(ge=100, le=10_000)]
+    validation_rows: Annotated[int, Field(ge=50, le=2500)]
+    hidden_sizes: Annotated[list[Width], Field(max_length=20)]
+    batch_sizes: Annotated[list[Annotated[int, Field(ge=1, lt=100)]], Field(min_length=1, max_length=10)]
+    learning_rates: Rates
+    epochs: Epochs
+    tolerance: NonNegative
     repetitions: Repetitions
