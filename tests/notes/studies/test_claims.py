@@ -24,6 +24,7 @@ SHRUNK = {
     "relu_speed": {"rows": 100, "width": 8, "epochs": 2, "learning_rates": [0.01, 0.03], "repetitions": 4},
     "exploding_gradients": {"rows": 20, "steps": 40, "repetitions": 2},
     "higher_dimension": {"rows": 40, "validation_rows": 60, "widths": [2, 4], "steps": 10, "repetitions": 2},
+    "tensors": {"sizes": [8], "factor": 1e6, "repetitions": 2},
     "training_lowers_loss": {"rows": 40, "epochs": 2, "learning_rates": [0.1], "repetitions": 2},
 }  # fmt: skip
 STUDIES = {name: importlib.import_module(f"notes.studies.{name}") for name in SHRUNK}

@@ -15,6 +15,7 @@ from notes.params.studies.claims import (
     ReluSpeed,
     SigmoidSoftmax,
     SquaredErrorMeasure,
+    Tensors,
     TrainingLowersLoss,
 )
 from notes.params.studies.networks import (
@@ -68,6 +69,7 @@ class Study(Section):
     exploding_gradients: ExplodingGradients
     training_lowers_loss: TrainingLowersLoss
     batch_memory: BatchMemory
+    tensors: Tensors
 
     def sections(self) -> dict[str, Section]:
         """Return the settings of every study by its name."""
