@@ -114,19 +114,14 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
         for size in sizes
     }
     start = next((size for place, size in enumerate(sizes) if all(faster[later] for later in sizes[place:])), None)
-    text = (
-        "fails" if start is None else "holds" if start == sizes[0] else f"holds only from {start} × {start} numbers on"
-    )
-    operations = {size: column(rows, "operations", size=size).max() for size in (sizes[0], sizes[-1])}
-    counts = [
-        f"at {size} × {size} one call replaces {number:,.0f} operations of Python and is "
-        f"{'' if faster[size] else 'not '}{settings.factor:g} times as fast"
-        for size, number in operations.items()
-    ]
-    finding = "; ".join(counts)
+    text = "fails" if start is None else f"holds only from {start} × {start} numbers on"
+    small, large = sizes[0], sizes[-1]
+    fewest, most = (column(rows, "operations", size=size).max() for size in (small, large))
+    since = f"from {start} × {start} on" if start else f"not even at {large} × {large}"
     return Verdict(
-        text,
-        f"multiplications and additions that one call replaces at {sizes[-1]} × {sizes[-1]}",
-        *mean_interval(column(rows, "operations", size=sizes[-1])),
-        finding[0].upper() + finding[1:],
+        "holds" if start == small else text,
+        f"multiplications and additions that one call replaces at {large} × {large}",
+        *mean_interval(column(rows, "operations", size=large)),
+        f"One call replaces {fewest:,.0f} operation of Python at {small} × {small} numbers and {most:,.0f} at "
+        f"{large} × {large}; tensors are at least {settings.factor:g} times as fast {since}",
     )

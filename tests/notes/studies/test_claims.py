@@ -26,6 +26,7 @@ SHRUNK = {
     "higher_dimension": {"rows": 40, "validation_rows": 60, "widths": [2, 4], "steps": 10, "repetitions": 2},
     "tensors": {"sizes": [8], "factor": 1e6, "repetitions": 2},
     "training_lowers_loss": {"rows": 40, "epochs": 2, "learning_rates": [0.1], "repetitions": 2},
+    "view": {"repetitions": 2},
 }  # fmt: skip
 STUDIES = {name: importlib.import_module(f"notes.studies.{name}") for name in SHRUNK}
 SETTINGS = load_params().study
@@ -49,7 +50,8 @@ def data(monkeypatch, clouds):
 def test_a_study_repeats_itself_and_states_its_claim_and_its_rule(name):
     study, (settings, rows) = STUDIES[name], measured(name)
     assert measured(name)[1] == rows
-    assert measured(name, np.random.SeedSequence(8))[1] != rows
+    if name != "tensors":  # counts its operations, whatever the numbers
+        assert measured(name, np.random.SeedSequence(8))[1] != rows
     verdict = study.judge(rows, settings)
     assert verdict.low <= verdict.value <= verdict.high
     assert verdict.text.split()[0] in ("holds", "fails")

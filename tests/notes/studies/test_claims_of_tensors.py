@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from notes.params import load_params
-from notes.studies import tensors
+from notes.studies import tensors, view
 
 SETTINGS = load_params().study
 SEED = np.random.SeedSequence(7)
@@ -44,3 +45,37 @@ def test_every_comparison_is_of_equal_products():
     assert max(row["difference"] for row in rows) < 1e-12
     assert [row["operations"] for row in rows if row["repetition"] == 0] == [1, 12, 45]
     assert all(row[f"time/tensors_{row['size']}_s"] >= 0 for row in rows)
+
+
+VIEW = SETTINGS.view.model_copy(update={"repetitions": 3})
+PASSING = "whole pictures, the last, smaller batch, every second picture"
+
+
+def view_of_layouts(monkeypatch, layouts):
+    monkeypatch.setattr(view, "LAYOUTS", layouts)
+    return view.judge(view.measure(VIEW, SEED), VIEW).text
+
+
+def test_view_passes_where_pixels_in_reading_order_are_equally_far_apart(monkeypatch):
+    layouts = dict(view.LAYOUTS)
+    assert view_of_layouts(monkeypatch, layouts) == f"holds only for {PASSING}"
+    plain, turned = layouts["whole pictures"], layouts["turned pictures"]
+    assert view_of_layouts(monkeypatch, {"whole": plain, "copied": lambda x: turned(x).contiguous()}) == "holds"
+    assert view_of_layouts(monkeypatch, {"turned": turned, "whole": plain}) == "fails"
+
+
+@pytest.mark.parametrize("layout", view.LAYOUTS)
+def test_a_view_is_numpys_reshape_and_works_where_numpy_needs_no_copy(layout):
+    pictures = view.LAYOUTS[layout](torch.arange(5 * 4 * 6.0).view(5, 4, 6))
+    array = pictures.numpy()
+    expected = array.reshape(len(array), -1)
+    found = view.look(pictures)
+    assert found["view_works"] == found["view_shares"] == np.shares_memory(expected, array)
+    assert found["reshape_keeps_values"]
+    assert found["reshape_shares"] == found["view_shares"]
+    assert found["other_n_refused"]
+    if found["view_works"]:
+        flat = view.flatten(pictures.view, expected.shape[1])
+        np.testing.assert_array_equal(flat, expected)
+        assert flat.data_ptr() == pictures.data_ptr()
+        assert found["half_n_unnoticed"] == pictures.is_contiguous()

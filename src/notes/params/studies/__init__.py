@@ -17,6 +17,7 @@ from notes.params.studies.claims import (
     SquaredErrorMeasure,
     Tensors,
     TrainingLowersLoss,
+    View,
 )
 from notes.params.studies.networks import (
     BackPropagation,
@@ -70,6 +71,7 @@ class Study(Section):
     training_lowers_loss: TrainingLowersLoss
     batch_memory: BatchMemory
     tensors: Tensors
+    view: View
 
     def sections(self) -> dict[str, Section]:
         """Return the settings of every study by its name."""

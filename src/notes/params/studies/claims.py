@@ -148,3 +148,10 @@ class Tensors(Section):
     tries: Annotated[int, Field(ge=1, le=1000)]
     tolerance: Positive
     repetitions: Repetitions
+
+
+class View(Section):
+    """Batches of pictures that lie in memory in different ways, flattened."""
+
+    largest: Annotated[int, Field(ge=3, le=100)]
+    repetitions: Repetitions
