@@ -31,7 +31,7 @@ RULE = (
 )
 LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "whole pictures": lambda pictures: pictures,
-    "the last, smaller batch": lambda pictures: pictures[-2:],
+    "a smaller last batch": lambda pictures: pictures[-2:],
     "every second picture": lambda pictures: pictures[::2],
     "turned pictures": lambda pictures: pictures.transpose(1, 2),
     "cut pictures": lambda pictures: pictures[:, 1:-1, 1:-1],
@@ -43,7 +43,7 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     rows: list[Row] = []
     for repetition in range(settings.repetitions):
         random = random_for(seed, repetition)
-        shape = random.integers(3, settings.largest + 1, size=3)
+        shape = random.integers(4, settings.largest + 1, size=3)  # of 3 pixels cutting leaves 1
         for layout, arrange in LAYOUTS.items():
             pictures = torch.from_numpy(np.arange(shape.prod(), dtype=np.float64).reshape(shape))
             case = {"layout": layout, "repetition": repetition}
@@ -97,18 +97,23 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
     plain = next(iter(LAYOUTS))
     text = "fails"
     if plain in passing:
-        text = f"holds only for {', '.join(passing)}" if others else "holds"
+        text = f"holds only for {listed(passing)}" if others else "holds"
     copies = [layout for layout in others if not column(rows, "reshape_shares", layout=layout).any()]
     unnoticed = 100 * column(rows, "half_n_unnoticed", layout=plain).mean()
     return Verdict(
         text,
         "layouts of which view makes flat rows without a copy, percent",
         *mean_interval([100 * len(passing) / len(LAYOUTS)]),
-        f"view flattens {', '.join(passing) or 'nothing'}"
+        f"view flattens {listed(passing) or 'nothing'}"
         + (
-            f"; it refuses {', '.join(others)}, and reshape copies {'them' if copies == others else 'some'}"
+            f"; it refuses {listed(others)}, and reshape copies {'them' if copies == others else 'some'}"
             if others
             else ""
         )
         + f"; half the right n goes unnoticed in {unnoticed:.0f} % of the batches",
     )
+
+
+def listed(names: list[str]) -> str:
+    """Return "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

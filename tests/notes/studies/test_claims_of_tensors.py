@@ -48,7 +48,7 @@ def test_every_comparison_is_of_equal_products():
 
 
 VIEW = SETTINGS.view.model_copy(update={"repetitions": 3})
-PASSING = "whole pictures, the last, smaller batch, every second picture"
+PASSING = "whole pictures, a smaller last batch and every second picture"
 
 
 def view_of_layouts(monkeypatch, layouts):

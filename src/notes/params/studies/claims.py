@@ -153,5 +153,5 @@ class Tensors(Section):
 class View(Section):
     """Batches of pictures that lie in memory in different ways, flattened."""
 
-    largest: Annotated[int, Field(ge=3, le=100)]
+    largest: Annotated[int, Field(ge=4, le=100)]
     repetitions: Repetitions
