@@ -111,7 +111,7 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
         f"accumulated gradient in the second half over that in the first, mini-batches, learning rate "
         f"{min(rates):g}/λ, a factor",
         *grown["mini-batches", min(rates)],
-        f"Where clearing works, the sum of gradients grows {most:.2f}-fold in the second half of the steps on all rows "
-        f"and at least {least:.0e}-fold on mini-batches; on all rows it explodes "
-        f"{f'at {min(over):g}/λ' if over else 'at no learning rate'}",
+        f"In the second half of the steps the sum of gradients grows by a factor of {most:.2f} on all rows, but of "
+        f"{least:.0e} or more on mini-batches; on all rows it explodes "
+        f"{f'from {min(over):g}/λ on' if over else 'at no learning rate'}",
     )

@@ -113,8 +113,8 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
         "holds" if len(kept) == len(counts) else text,
         f"decades between the likelihoods of the best and the worst weight, {max(settings.lengths):,} labels",
         *mean_interval(column(longest, "decades_of_product")),
-        f"At {dead:,} labels every product has underflowed and its gradient is "
+        f"At {dead:,} labels every product has underflowed and has the gradient "
         f"{np.abs(column(rows, 'gradient_of_product', length=dead)).max():.0f}; the sum of logarithms has one of "
-        f"{np.abs(column(rows, 'gradient_of_sum', length=dead)).mean():.0f} and ends at weight "
+        f"{np.abs(column(rows, 'gradient_of_sum', length=dead)).mean():.0f}, and its maximum at weight "
         f"{column(rows, 'best_weight', length=dead).mean():.2f} (true: {settings.true_weight:g})",
     )

@@ -102,6 +102,6 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
         "holds" if len(better) == len(RIVALS) else text,
         "Kendall's τ of the log loss minus that of squared error",
         *gains["log_loss"],
-        f"By {settings.few_rows} digits squared error ranks classifiers with τ = {tau['squared_error'].mean():.2f} to "
-        f"their accuracy on many others; the rivals: {means}",
+        f"Where {settings.few_rows} digits rank the classifiers, Kendall's τ to their accuracy on many others is "
+        f"{tau['squared_error'].mean():.2f} by squared error; by the rivals: {means}",
     )

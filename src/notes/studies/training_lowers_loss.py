@@ -98,14 +98,14 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
     text = f"holds only for {', '.join(lowering)} (learning rate)" if lowering else "fails"
     if set(reach.values()) == {top}:
         text = "holds"
-    shares = [
-        f"{column(rows, 'steps', kind='raised', learning_rate=rate).mean():.0f} % of the steps and "
-        f"{column(rows, 'epochs', kind='raised', learning_rate=rate).mean():.0f} % of the epochs"
+    means = {
+        rate: [column(rows, part, kind="raised", learning_rate=rate).mean() for part in ("steps", "epochs")]
         for rate in (low, top)
-    ]
+    }
     return Verdict(
         text,
         f"steps at learning rate {low:g} that raise the loss, percent",
         *mean_interval(column(rows, "steps", kind="raised", learning_rate=low)),
-        f"At learning rate {low:g} {shares[0]} raise the loss, at {top:g} {shares[1]}",
+        f"The loss rises in {means[low][0]:.0f} % of the steps and {means[low][1]:.0f} % of the epochs with learning "
+        f"rate {low:g}, in {means[top][0]:.0f} % and {means[top][1]:.0f} % with {top:g}",
     )

@@ -5,7 +5,10 @@ import importlib
 import numpy as np
 import pytest
 
+from notes.figures.canvas import save
+from notes.files import read_values, write_rows
 from notes.params import load_params
+from notes.studies.shared.base import table
 
 SHRUNK = {
     "differentiable": {"rows": 60, "validation_rows": 60, "steps": 5, "repetitions": 2},
@@ -58,3 +61,15 @@ def test_a_study_repeats_itself_and_states_its_claim_and_its_rule(name):
     assert study.CLAIM.endswith(".")
     assert "fails" in study.RULE
     assert study.NOTES[0].isdigit()
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_table_of_a_study_is_enough_to_draw_its_finding(name, tmp_path):
+    settings, rows = measured(name)
+    verdict = STUDIES[name].judge(rows, settings)
+    write_rows(tmp_path / "table.csv", table(rows))
+    draw = importlib.import_module(f"notes.figures.studies.{name}").draw
+    figure = draw(read_values(tmp_path / "table.csv"), verdict)
+    save(figure, tmp_path / "figure.png")
+    assert " ".join(figure.get_suptitle().split()) == verdict.finding
+    assert figure.axes[0].get_ylabel()
