@@ -44,6 +44,12 @@ verdicts rest on a choice made with knowledge of the data:
 - `initialisation`: the network's target and learning rate.
 - `loss_choice`: the wording of the claim, and the sizes.
 - `closed_form`: the learning rate.
+- `differentiable`: more steps and repetitions; with fewer the sigmoid's network was half trained.
+- `relu_speed`: higher learning rates, because sigmoid had chosen the highest; more repetitions; fewer rows and epochs.
+- `sigmoid_softmax`, `calibration`, `squared_error_measure`: fewer rows, steps or repetitions, to save time.
+- `training_lowers_loss`: a tenth of the steps or epochs may raise the loss, not a twentieth, near which epochs lay.
+- `batch_memory`: higher learning rates, because the full batch had chosen the highest; fewer rows.
+- `view`: pictures of at least four pixels a side; of three, cutting leaves one, which can be viewed.
 
 ## Verdicts
 """

@@ -17,6 +17,11 @@ NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Rows = Annotated[int, Field(ge=20, le=10_000_000)]
 Width = Annotated[int, Field(ge=1, le=100_000)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Epochs = Annotated[int, Field(ge=1, le=10_000)]
+BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
+Rates = Annotated[list[Positive], Field(min_length=1, max_length=20)]
+Repetitions = Annotated[int, Field(ge=2, le=1000)]  # independent runs, for an interval
 
 
 class Section(BaseModel):

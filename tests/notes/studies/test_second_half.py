@@ -20,8 +20,8 @@ from notes.networks.determinism import make_deterministic
 from notes.networks.mlp import Mlp
 from notes.networks.regression import ScratchRegression
 from notes.params.fields import Section
-from notes.params.studies import (
-    BackPropagation,
+from notes.params.studies.networks import BackPropagation
+from notes.params.studies.tasks import (
     ClearingGradients,
     ClosedForm,
     InferenceMode,
