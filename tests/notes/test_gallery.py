@@ -19,7 +19,13 @@ def repository(tmp_path):
     shutil.copy(ROOT / "params.yaml", tmp_path)
     (tmp_path / "results/draw_studies").mkdir(parents=True)
     for name in NAMES:
-        verdict = {"claim": f"Claim of {name}.", "notes": "2. Section", "rule": "Rule.", "text": "fails", "seeds": ""}
+        verdict = {
+            "claim": f"Claim of {name}.",
+            "notes": "2. Section",
+            "rule": "Rule.",
+            "text": "fails",
+            "seeds": "fails in 5 of 5",
+        }
         numbers = {"effect": "points", "value": 1.23456, "low": -1.0, "high": 2.0, "finding": f"Found by {name}"}
         write_json(tmp_path / f"results/study/{name}/verdict.json", verdict | numbers)
         (tmp_path / f"results/draw_studies/{name}.png").write_bytes(f"figure of {name}".encode())

@@ -8,12 +8,15 @@ import pytest
 from notes.studies.shared.base import (
     Verdict,
     across_seeds,
+    choosing,
     column,
     describe,
+    judging,
     mean_times,
     numbered,
     rows_where,
     table,
+    text_of,
 )
 from notes.studies.shared.experiment import generator_for, random_for
 
@@ -38,7 +41,7 @@ def test_rows_are_chosen_by_all_given_columns():
     assert column(ROWS, "value", kind="a").tolist() == [1.0, 5.0]
 
 
-@pytest.mark.parametrize(("text", "holds"), [("holds", 1), ("holds under the log-sum-exp form", 0), ("fails", 0)])
+@pytest.mark.parametrize(("text", "holds"), [("holds", 1), ("holds only for the log-sum-exp form", 0), ("fails", 0)])
 def test_only_a_claim_without_conditions_counts_as_holding(text, holds):
     metrics = Verdict(text, "points", 2.0, 1.0, 3.0, "").metrics()
     assert metrics.pop("study.verdict") == text
@@ -72,6 +75,22 @@ def test_seeds_that_disagree_leave_a_claim_unsettled(texts, pooled):
     unsettled = across_seeds(verdicts, replace(VERDICT, text=pooled))
     assert unsettled.text == "unsettled"
     assert unsettled.seeds.endswith(f"fails in {texts.count('fails')} of 5")
+
+
+@pytest.mark.parametrize(
+    ("passed", "text"),
+    [("abc", "holds"), ("ab", "holds only for a and b"), ("b", "holds only for b"), ("", "fails")],
+)
+def test_a_claim_with_conditions_names_them(passed, text):
+    assert text_of(list(passed), list("abc")) == text
+    assert text_of(list("abc"), list("abcd")) == "holds only for a, b and c"
+    assert text_of(["0.1"], ["0.1", "1"], "at learning rate") == "holds only at learning rate 0.1"
+
+
+def test_even_repetitions_choose_and_odd_ones_judge_also_where_all_seeds_are_pooled():
+    rows = [row for seed in (1, 2) for row in numbered([{"repetition": n} for n in range(3)], seed)]
+    assert [row["repetition"] for row in choosing(rows)] == [0, 2, 4]
+    assert [row["repetition"] for row in judging(rows)] == [1, 3, 5]
 
 
 def test_the_rows_of_all_seeds_are_those_of_one_longer_study():

@@ -1,6 +1,7 @@
 """Studies: each rule says `fails` where the claim cannot hold, and equal settings give equal rows and a picture."""
 
 import importlib
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,6 @@ from notes.figures.canvas import save
 from notes.files import read_values, write_rows
 from notes.networks import by_hand
 from notes.networks.determinism import make_deterministic
-from notes.networks.mlp import Mlp
 from notes.networks.regression import ScratchRegression
 from notes.params.fields import Section
 from notes.params.studies.networks import BackPropagation
@@ -40,19 +40,19 @@ from notes.studies import (
 )
 from notes.studies.shared.base import Row, Verdict, rows_where, table
 
-SEED = 7
-CLEARING = ClearingGradients(repetitions=2, rows=100, steps=100, learning_rates=[0.5], hidden_size=8, batch_size=20)
+SEED = np.random.SeedSequence(7)
+CLEARING = ClearingGradients(repetitions=8, rows=100, steps=200, learning_rates=[0.5], hidden_size=8, batch_size=20)
 INITIALISATION = Initialisation(
-    repetitions=5, rows=100, features=2, constant=0.5, linear_learning_rate=0.1, gradient_target=1e-2,
+    repetitions=8, rows=100, features=2, constant=0.5, linear_learning_rate=0.1, gradient_target=1e-2,
     max_iterations=500, hidden_sizes=[16], mlp_learning_rate=0.02, batch_size=20, loss_target=0.3,
-    epochs=80, related=0.3,
+    epochs=40, related=0.3,
 )  # fmt: skip
 LOSS = LossChoice(
-    repetitions=3, rows=200, hidden_sizes=[16], learning_rates=[0.01], batch_size=50, accuracy_target=0.9, epochs=12,
-    rivals=["squared error of outputs"],
+    repetitions=6, rows=200, hidden_sizes=[16], learning_rates=[1e-4, 0.03, 30.0], batch_size=50, accuracy_target=0.9,
+    epochs=20, rivals=["squared error of outputs"],
 )  # fmt: skip
 BACK = BackPropagation(
-    repetitions=2, rows=8, sizes=[3, 5, 4, 3], activations=["sigmoid", "tanh"], tolerance=1e-6,
+    repetitions=2, rows=8, sizes=[3, 5, 4, 3], activations=["sigmoid", "tanh", "relu"], tolerance=1e-6,
     finite_difference_tolerance=1e-6, finite_difference_steps=[1e-4, 1e-5, 1e-6], entries=10,
 )  # fmt: skip
 CLOSED = ClosedForm(
@@ -63,25 +63,25 @@ DEGREE = PolynomialDegree(
     repetitions=30, train_rows=20, validation_rows=200, coefficients=[1.0, -2.0, 0.5, 1.5], noise=1.0, max_degree=12
 )  # fmt: skip
 INFERENCE = InferenceMode(
-    repetitions=6, rows=100, networks=["dropout", "batch norm"], hidden_sizes=[16], dropout=0.3, epochs=3,
-    learning_rate=0.01, batch_size=25, smallest_change=1e-4,
+    repetitions=3, rows=100, networks=["dropout", "batch norm"], hidden_sizes=[16], dropout=0.3, epochs=3,
+    learning_rate=0.01, batch_size=25,
 )  # fmt: skip
-# Small as they are, these show every claim but one: without clearing, updates need hundreds of steps to grow.
+# Small as they are, these show the claims.
 STUDIES: dict[ModuleType, tuple[Section, str]] = {
-    clearing_gradients: (CLEARING, "fails"),
+    clearing_gradients: (CLEARING, "holds"),
     initialisation: (INITIALISATION, "holds"),
     loss_choice: (LOSS, "holds"),
     back_propagation: (BACK, "holds"),
     closed_form: (CLOSED, "holds"),
     polynomial_degree: (DEGREE, "holds"),
-    inference_mode: (INFERENCE, "holds"),
+    inference_mode: (INFERENCE, "fails"),
 }
 each_study = pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.__name__.rpartition(".")[2])
 
 
 @pytest.fixture(autouse=True)
 def _deterministic_torch() -> Iterator[None]:
-    make_deterministic(SEED)
+    make_deterministic(7)
     yield
     torch.use_deterministic_algorithms(False)
     torch.set_flush_denormal(False)
@@ -112,11 +112,11 @@ def without_times(rows: list[Row]) -> list[Row]:
 
 @each_study
 def test_equal_settings_and_seed_give_equal_rows(study: Any) -> None:
-    settings = STUDIES[study][0].model_copy(update={"repetitions": 2})
+    settings = STUDIES[study][0].model_copy(update={"repetitions": 4})
     rows = without_times(study.measure(settings, SEED))
     torch.rand(1)  # what a caller does with the global random state makes no difference
     assert without_times(study.measure(settings, SEED)) == rows
-    assert without_times(study.measure(settings, SEED + 100)) != rows
+    assert without_times(study.measure(settings, np.random.SeedSequence(8))) != rows
 
 
 @each_study
@@ -130,7 +130,7 @@ def test_a_study_reaches_its_verdict_and_its_table_is_enough_to_draw_it(study: A
     write_rows(tmp_path / "table.csv", table(rows))
     figure = draw(read_values(tmp_path / "table.csv"), verdict)
     save(figure, tmp_path / "figure.png")
-    assert figure.get_suptitle().replace("\n", " ") == verdict.finding
+    assert "".join(figure.get_suptitle().split()) == "".join(verdict.finding.split())
     assert figure.axes[0].get_ylabel()
 
 
@@ -141,35 +141,41 @@ def test_a_study_says_what_it_claims_where_the_notes_claim_it_and_by_which_rule_
     assert "fails" in study.RULE
 
 
-@pytest.mark.parametrize(("growth_on_line", "text"), [(1.0, "holds under MLP at learning rate 0.5"), (3.0, "holds")])
-def test_clearing_holds_where_updates_grow_and_training_breaks(growth_on_line: float, text: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "network", "text"),
+    [
+        (5.0, 5.0, "holds"),
+        (5.0, 1.5, "holds only for the line"),
+        (0.9, 5.0, "holds only for the network"),
+        (1.0, 1.0, "fails"),
+    ],
+)
+def test_clearing_matters_where_the_loss_ends_twice_as_high_without(line: float, network: float, text: str) -> None:
     rows = [
         {
             "problem": problem,
-            "learning_rate": 0.5,
+            "learning_rate": rate,
             "cleared": cleared,
             "repetition": repetition,
             "last_step": block + 1,
-            "loss": 0.1 if cleared else 5.0 + 0.1 * repetition,
-            "update_length": (1.0 + 0.1 * repetition) * (growth if block >= 10 and not cleared else 1.0),
+            # At the rate 9 nothing is learnt even with clearing, so that it does not count.
+            "loss": (0.1 if rate < 9 else 0.9) * (1.0 if cleared else worse + 0.01 * repetition),
             "first_loss": 1.0,
-            "exploded": False,
         }
-        for problem, growth in (("line", growth_on_line), ("MLP", 3.0))
+        for problem, worse in (("line", line), ("network", network))
+        for rate in (0.1, 9.0)
         for cleared in (True, False)
         for repetition in range(3)
         for block in range(clearing_gradients.BLOCKS)
     ]
-    verdict = clearing_gradients.judge(rows, CLEARING)
+    settings = CLEARING.model_copy(update={"learning_rates": [0.1, 9.0]})
+    verdict = clearing_gradients.judge(rows, settings)
     assert verdict.text == text
-    assert verdict.value == pytest.approx(growth_on_line)
+    assert verdict.value == pytest.approx(min(line, network), abs=0.02)
 
 
 # Each of these breaks a claim, so that no verdict is hard-wired.
 COUNTEREXAMPLES: dict[str, tuple[ModuleType, Section, dict[str, Any]]] = {
-    # Eight short steps: the sum of gradients is momentum, and helps.
-    "no time to break": (clearing_gradients, CLEARING, {"steps": 20, "learning_rates": [0.02]}),
-    "no hidden units that could be equal": (initialisation, INITIALISATION, {"hidden_sizes": [], "loss_target": 0.45}),
     "a loss against itself": (loss_choice, LOSS, {"rivals": ["cross-entropy again"]}),
     "no time to come to rest": (closed_form, CLOSED, {"condition_numbers": [50.0], "max_iterations": 20}),
     "a straight line and many rows": (
@@ -177,7 +183,6 @@ COUNTEREXAMPLES: dict[str, tuple[ModuleType, Section, dict[str, Any]]] = {
         DEGREE,
         {"coefficients": [1.0, -2.0], "train_rows": 5000, "validation_rows": 5000, "max_degree": 2},
     ),
-    "no layer that eval() changes": (inference_mode, INFERENCE, {"networks": ["plain"]}),
 }
 
 
@@ -199,7 +204,8 @@ def test_back_propagation_holds_only_under_the_activations_whose_slope_is_right(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(by_hand.DERIVATIVES, "tanh", lambda h: 1 - h)
-    assert verdict_of(back_propagation, BACK).text == "holds under sigmoid"
+    monkeypatch.setitem(by_hand.DERIVATIVES, "relu", lambda h: (h >= 0).astype(np.float64))
+    assert verdict_of(back_propagation, BACK).text == "holds only for sigmoid"
 
 
 def test_closed_form_fails_for_a_neuron_with_an_activation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +218,7 @@ def test_closed_form_fails_for_a_neuron_with_an_activation(monkeypatch: pytest.M
 
 def test_closed_form_holds_up_to_the_condition_number_that_descent_has_time_for() -> None:
     settings = CLOSED.model_copy(update={"max_iterations": 100})
-    assert verdict_of(closed_form, settings).text == "holds under condition numbers up to 1"
+    assert verdict_of(closed_form, settings).text == "holds only for condition numbers up to 1"
 
 
 def test_iterations_of_descent_grow_in_proportion_to_the_condition_number() -> None:
@@ -225,19 +231,32 @@ def test_iterations_of_descent_grow_in_proportion_to_the_condition_number() -> N
 
 
 def test_conditioned_features_have_the_eigenvalues_that_were_asked_for() -> None:
-    features = closed_form.conditioned_features(50, 4, 1000.0, np.random.default_rng(SEED))
+    features = closed_form.conditioned_features(50, 4, 1000.0, np.random.default_rng(7))
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-12)
     eigenvalues = np.linalg.eigvalsh(features.T @ features / 50)
     np.testing.assert_allclose(eigenvalues[[0, -1]], [1e-3, 1], rtol=1e-9)
 
 
-@pytest.mark.parametrize(("rate", "swings"), [(1.9, True), (2.1, False)])
-def test_without_clearing_a_parabola_swings_for_ever_below_four_over_its_curvature(rate: float, swings: bool) -> None:
+def test_without_clearing_a_parabola_swings_for_ever_below_four_over_its_curvature() -> None:
     # The curvature of w² is 2: the recurrence in the module's text is stable for rate · 2 < 4.
-    weight = torch.ones(1, dtype=torch.float64, requires_grad=True)
-    history = list(clearing_gradients.descend([weight], lambda: (weight**2).sum(), rate, 400, cleared=False))
-    assert (len(history) == 400) == swings
-    assert not swings or max(loss for loss, _ in history) < 100
+    for rate, swings in ((1.9, True), (2.1, False)):
+        weight = torch.ones(1, dtype=torch.float64, requires_grad=True)
+        (history,) = zip(
+            *clearing_gradients.descend([weight], lambda w=weight: w**2, rate, 400, cleared=False), strict=True
+        )
+        assert (max(history) < 100) == swings
+        assert (history[-1] == clearing_gradients.LIMIT) != swings
+
+
+def test_a_step_across_a_kink_is_told_and_its_difference_is_of_neither_side() -> None:
+    # One unit, relu(w · 1 + b) with w + b = 0.01, into two logits.
+    layers = [(np.array([[1.0]]), np.array([-0.99])), (np.array([[1.0], [-1.0]]), np.zeros(2))]
+    inputs, labels, weight = np.ones((1, 1)), np.array([0]), np.array([0])
+    gradient = by_hand.backward(layers, by_hand.forward(layers, inputs, "relu"), labels, "relu")[0][0].item()
+    for step, expected in ((1e-3, True), (0.1, False)):
+        slopes, smooth = back_propagation.finite_differences(layers, inputs, labels, "relu", weight, step)
+        assert smooth.tolist() == [expected]
+        assert (abs(slopes[0] - gradient) < 1e-4) == expected
 
 
 def test_back_propagation_by_hand_is_the_gradient_that_autograd_gives_to_relu_too() -> None:
@@ -268,31 +287,61 @@ def test_gradients_at_a_sure_mistake_are_those_of_the_formulas(
     assert loss_choice.gradient_at(criterion, -10.0) == pytest.approx(at_mistake(1 / (1 + np.exp(10))), rel=1e-9)
 
 
+def starts(linear: dict[str, float], network: dict[str, float]) -> list[Row]:
+    """Rows of four repetitions: the updates of every start, a little different in each."""
+    return [
+        {"problem": problem, "start": start, "repetition": repetition, "updates": noise * updates, "reached": True}
+        for problem, costs in zip(initialisation.PROBLEMS, (linear, network), strict=True)
+        for start, updates in costs.items()
+        for repetition, noise in enumerate([1.0, 1.1, 1.2, 1.3])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("network", "text"),
+    [
+        ({"zeros": 100, "constant": 100, "random": 100, "pretrained": 90}, "fails"),
+        ({"zeros": 900, "constant": 100, "random": 100, "pretrained": 90}, "holds"),
+        ({"zeros": 100, "constant": 100, "random": 100, "pretrained": 10}, "holds"),
+        ({"zeros": 190, "constant": 100, "random": 100, "pretrained": 100}, "fails"),
+    ],
+)
+def test_a_start_must_be_good_for_one_problem_and_bad_for_the_other(network: dict[str, float], text: str) -> None:
+    linear = {"zeros": 50.0, "constant": 50.0, "random": 50.0, "pretrained": 40.0}
+    for rows in (starts(linear, network), starts(network, linear)):
+        assert initialisation.judge(rows, INITIALISATION).text == text
+
+
 def test_hidden_units_that_start_equal_stay_equal() -> None:
-    rows = initialisation.measure(INITIALISATION.model_copy(update={"repetitions": 2, "epochs": 5}), SEED)
+    rows = initialisation.measure(INITIALISATION.model_copy(update={"repetitions": 4, "epochs": 5}), SEED)
     units = {row["start"]: row["distinct_hidden_units"] for row in rows if row["problem"] == "network"}
     assert units == {"zeros": 1, "constant": 1, "random": 16, "pretrained": 16}
 
 
-def test_bytes_kept_are_those_of_the_hidden_activations() -> None:
-    network, inputs = Mlp(2, [16, 8], 1), torch.rand(50, 2)
-    assert inference_mode.bytes_kept(network, inputs)[0] == 50 * (16 + 8) * 4  # float32; ReLU keeps its output
-    with torch.no_grad():
-        assert inference_mode.bytes_kept(network, inputs)[0] == 0
+@pytest.mark.parametrize(
+    ("frozen", "text"), [(["dropout", "batch norm"], "holds"), (["dropout"], "holds only for dropout")]
+)
+def test_eval_stops_updates_only_where_no_weight_moves(frozen: list[str], text: str) -> None:
+    rows = [
+        row | {"largest_move_of_weights": 0.0} if row["eval"] and row["network"] in frozen else row
+        for row in inference_mode.measure(INFERENCE, SEED)
+    ]
+    assert inference_mode.judge(rows, INFERENCE).text == text
 
 
-def test_batch_norm_in_train_mode_learns_from_what_it_should_only_predict() -> None:
+def test_each_switch_stops_what_it_is_there_for_and_nothing_else() -> None:
     rows = inference_mode.measure(INFERENCE, SEED)
-    moved = {
-        mode: max(row["largest_move_of_buffers"] for row in rows_where(rows, network="batch norm", eval=mode))
-        for mode in (True, False)
-    }
-    assert moved[True] == 0 < moved[False]
+    for evaluating, gradients in itertools.product((True, False), repeat=2):
+        for kind in INFERENCE.networks:
+            for row in rows_where(rows, network=kind, eval=evaluating, gradients=gradients):
+                assert (row["largest_move_of_weights"] > 0) == gradients
+                assert (row["largest_move_of_averages"] > 0) == (kind == "batch norm" and not evaluating)
+                assert (row["probability_change"] > 1e-6) == (not evaluating)
 
 
 def test_a_line_needs_no_power_and_a_cubic_three() -> None:
     for coefficients, expected in (([1.0, -2.0], 1), ([1.0, -2.0, 0.5, 1.5], 3)):
         rows = polynomial_degree.measure(DEGREE.model_copy(update={"coefficients": coefficients}), SEED)
-        assert polynomial_degree.best_degree(rows, DEGREE.repetitions // 2) == expected
+        assert polynomial_degree.best_degree(rows) == expected
         errors = [row["train_rmse"] for row in rows_where(rows, kind="error", repetition=0)]
         assert (np.diff(errors) < 1e-9).all()  # a further power never fits the training rows worse

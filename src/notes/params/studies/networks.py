@@ -10,6 +10,7 @@ from notes.params.fields import (
     Count,
     Epochs,
     Fraction,
+    Halves,
     Momentum,
     Positive,
     Rates,
@@ -34,9 +35,8 @@ class LinearCollapse(Section):
 class VanishingGradients(Section):
     """Parameters of the study `vanishing_gradients`."""
 
-    saturating: Annotated[list[Activation], Field(min_length=1, max_length=4)]
-    rectifier: Activation
     depths: Annotated[list[Annotated[int, Field(ge=2, le=100)]], Field(min_length=2, max_length=20)]
+    input_sizes: Annotated[list[Positive], Field(min_length=2, max_length=20)]
     width: Width
     rows: Rows
     repetitions: Repetitions
@@ -53,7 +53,7 @@ class ZeroCentred(Section):
     batch_size: BatchSize
     max_epochs: Epochs
     target_loss: Positive
-    repetitions: Repetitions
+    repetitions: Halves
 
 
 class DeadRelu(Section):
@@ -78,7 +78,7 @@ class Capacity(Section):
     label_noise: Annotated[float, Field(ge=0.0, lt=0.5)]
     epochs: Epochs
     learning_rate: Positive
-    repetitions: Annotated[int, Field(ge=4, le=1000)]  # half of them choose the best network, the others judge it
+    repetitions: Halves
 
 
 class Shuffling(Section):
@@ -104,7 +104,7 @@ class MiniBatches(Section):
     momentum: Momentum
     target_accuracy: Fraction
     max_epochs: Epochs
-    repetitions: Repetitions
+    repetitions: Halves
 
     @model_validator(mode="after")
     def _batches_are_parts(self) -> "MiniBatches":

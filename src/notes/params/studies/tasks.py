@@ -8,8 +8,10 @@ from notes.params.fields import (
     Count,
     Finite,
     Fraction,
+    Halves,
     NonNegative,
     Positive,
+    Rates,
     Repetitions,
     Rows,
     Section,
@@ -40,7 +42,7 @@ class ClosedForm(Section):
 class PolynomialDegree(Section):
     """Least squares on the powers of one feature, over the degree."""
 
-    repetitions: Annotated[int, Field(ge=4, le=1000)]
+    repetitions: Halves
     train_rows: Annotated[int, Field(ge=5, le=100_000)]
     validation_rows: Annotated[int, Field(ge=5, le=100_000)]
     coefficients: Annotated[list[Finite], Field(min_length=2, max_length=16)]
@@ -62,7 +64,7 @@ class ClearingGradients(Section):
 class Initialisation(Section):
     """Linear regression and an MLP on moons from constants, random numbers and pretrained weights."""
 
-    repetitions: Repetitions
+    repetitions: Halves
     rows: Annotated[int, Field(ge=20, le=100_000)]
     features: Annotated[int, Field(ge=1, le=1000)]
     constant: Positive
@@ -90,10 +92,10 @@ class SoftmaxProbabilities(Section):
 class LossChoice(Section):
     """Squared error against cross-entropy on a small part of MNIST, each at its best learning rate."""
 
-    repetitions: Repetitions
+    repetitions: Halves
     rows: Annotated[int, Field(ge=100, le=10_000)]
     hidden_sizes: list[Width]
-    learning_rates: Annotated[list[Positive], Field(min_length=1)]
+    learning_rates: Rates
     batch_size: Count
     accuracy_target: Fraction
     epochs: Count
@@ -104,7 +106,7 @@ class LossChoice(Section):
 
 
 class InferenceMode(Section):
-    """Predictions in train and eval mode, with and without gradients, of networks with and without special layers."""
+    """What train and eval mode, gradients and none, let move in networks with and without special layers."""
 
     repetitions: Repetitions
     rows: Annotated[int, Field(ge=20, le=100_000)]
@@ -114,4 +116,3 @@ class InferenceMode(Section):
     epochs: Count
     learning_rate: Positive
     batch_size: Annotated[int, Field(ge=2, le=1_000_000)]
-    smallest_change: Positive

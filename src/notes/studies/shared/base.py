@@ -45,6 +45,19 @@ def across_seeds(verdicts: Sequence[Verdict], pooled: Verdict) -> Verdict:
     return replace(pooled, text=pooled.text if agreed else "unsettled", seeds=seeds)
 
 
+def text_of(passed: Sequence[str], cases: Sequence[str], where: str = "for") -> str:
+    """Return "holds" if every case passed, "fails" if none did, and "holds only for a, b and c" for those that did."""
+    if len(passed) == len(cases):
+        return "holds"
+    return f"holds only {where} {listed(passed)}" if passed else "fails"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the names as a sentence has them: "a", "a and b", "a, b and c"."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def describe(texts: Mapping[str, Any]) -> str:
     """Return the texts of a verdict.json as a paragraph each of Markdown: claim, verdict, effect and rule."""
     interval = f"{texts['value']:.4g} (95 % interval {texts['low']:.4g} to {texts['high']:.4g})"
@@ -76,6 +89,16 @@ def rows_where(rows: Iterable[Row], **equal: Any) -> list[Row]:
 def column(rows: Iterable[Row], name: str, **equal: Any) -> npt.NDArray[np.float64]:
     """Return one column of the rows whose other columns have the given values, in the rows' order."""
     return np.array([row[name] for row in rows_where(rows, **equal)], dtype=np.float64)
+
+
+def choosing(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows of the even repetitions: where something is chosen, they choose it."""
+    return [row for row in rows if row["repetition"] % 2 == 0]
+
+
+def judging(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows of the odd repetitions, which judge a choice: a winner looks better where it won."""
+    return [row for row in rows if row["repetition"] % 2 == 1]
 
 
 def table(rows: Sequence[Row]) -> list[Row]:

@@ -39,7 +39,7 @@ def without_activation(network: Mlp) -> Mlp:
 
 
 def train(
-    network: Mlp, data: Split, held_out: Split, options: ClassifierOptions, generator: torch.Generator
+    network: Mlp, data: Split, held_out: Split | None, options: ClassifierOptions, generator: torch.Generator
 ) -> Iterator[dict[str, float]]:
     """Yield the records of `fit_classifier`, and no more once the loss is not finite: diverging is a result here."""
     try:
