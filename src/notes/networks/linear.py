@@ -22,7 +22,7 @@ class Linear(nn.Linear):
         elsewhere = inputs.device.type != "cpu" or torch.is_autocast_enabled("cpu") or torch.compiler.is_exporting()
         if not PORTABLE or elsewhere:
             return super().forward(inputs)
-        outputs: Tensor = Product.apply(inputs, self.weight)
+        outputs: Tensor = Product.apply(inputs, self.weight)  # type: ignore[no-untyped-call]
         return outputs if self.bias is None else outputs.add_(self.bias)
 
 

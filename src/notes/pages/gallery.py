@@ -26,14 +26,14 @@ HEAD = """\
 <!-- Generated from results/study by `python -m notes studies`: do not edit. -->
 
 Each claim is an experiment of one module in `src/notes/studies/`, which explains it, and of one section of `study` in
-`params.yaml`. It is judged by its rule once for each of `study.seeds` independent seeds; where their verdicts differ, the
-claim is unsettled. An effect comes with its 95 % interval over the repetitions of all seeds. In MLflow the studies are
-the experiment `studies`.
+`params.yaml`. It is judged by its rule once for each of `study.seeds` independent seeds; where their verdicts differ,
+the claim is unsettled. An effect comes with its 95 % interval over the repetitions of all seeds. In MLflow the
+studies are the experiment `studies`.
 
 ## What was not fixed beforehand
 
-A rule is written before its outcome is seen. These were changed afterwards, so their verdicts rest on a choice made with
-knowledge of the data:
+A rule is written before its outcome is seen. These were changed afterwards, so their verdicts rest on a choice made
+with knowledge of the data:
 
 - Redesigned with the former study's outcome known, but with the new rule before its own: `vanishing_gradients`,
   `zero_centred`, `mini_batches`, `clearing_gradients`, `initialisation`, `loss_choice`, `back_propagation`,
@@ -43,11 +43,12 @@ knowledge of the data:
 - Learning rates: `zero_centred` and `mini_batches` lost rates at the ends of their lists that were nobody's best.
 - Targets and sizes: `mini_batches`, `initialisation`, `loss_choice` (targets, from before), `capacity` (the grid),
   `shuffling` (validation rows), `closed_form` (learning rate).
-- Steps and epochs: `clearing_gradients` got more steps; `linear_collapse`, `dead_relu`, `zero_centred`, `mini_batches` and
-  `inference_mode` got fewer, to save time.
+- Steps and epochs: `clearing_gradients` got more steps; `linear_collapse`, `dead_relu`, `zero_centred`,
+  `mini_batches` and `inference_mode` got fewer, to save time.
 - More repetitions where a seed could not tell: `capacity`, `clearing_gradients`, `initialisation`, `mini_batches`.
 - `differentiable`: more steps and repetitions; with fewer the sigmoid's network was half trained.
-- `relu_speed`: higher learning rates, because sigmoid had chosen the highest; more repetitions; fewer rows and epochs.
+- `relu_speed`: higher learning rates, because sigmoid had chosen the highest; more repetitions; fewer rows and
+  epochs.
 - `sigmoid_softmax`, `calibration`, `squared_error_measure`: fewer rows, steps or repetitions, to save time.
 - `training_lowers_loss`: a tenth of the steps or epochs may raise the loss, not a twentieth, near which epochs lay.
 - `batch_memory`: higher learning rates, because the full batch had chosen the highest; fewer rows.
