@@ -33,7 +33,7 @@ RULE = (
 )
 
 
-def measure(settings: Settings, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row a network and judge: by autograd (step 0), and by finite differences at each step length."""
     rows: list[Row] = []
     for activation in settings.activations:

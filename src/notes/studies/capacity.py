@@ -14,36 +14,35 @@ import torch
 
 from notes.data.tasks import Split, load_split
 from notes.intervals import paired_interval
-from notes.networks.mlp import ClassifierOptions, Mlp, evaluate, log_loss
+from notes.networks.extras import make_optimizer
+from notes.networks.mlp import Mlp, log_loss
 from notes.settings import Settings
-from notes.studies.shared.base import Row, Verdict, column
-from notes.studies.shared.experiment import generator_for, sample, train
+from notes.studies.shared.base import Row, Verdict, choosing, column, judging, text_of
+from notes.studies.shared.experiment import generator_for, sample
+from notes.studies.shared.stacked import accuracies, descend, stack
 
 CLAIM = "More width and depth is not always better: a network that is too large over-fits, one too small under-fits."
 NOTES = "1. Principle of a neural network"
 RULE = (
     "The best cell of the grid is the one with the lowest mean validation error over the even repetitions. Over the "
-    "odd repetitions the claim holds if the 95 % intervals of the paired differences in validation error, largest "
-    "cell minus best and smallest cell minus best, both lie above zero; 'holds under' over-fitting or under-fitting "
-    "if one of them does; it fails if neither does."
+    "odd ones the errors of the largest and of the smallest cell are compared with the best one's. Holds if the 95 % "
+    "intervals of both paired differences lie above zero, holds only for networks too large, or too small, if one "
+    "does, fails if neither does."
 )
 
 
-def measure(settings: Settings, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row for each width, depth and repetition: the errors in percent at the end of training."""
     data, held_out = load_split("moons", "train"), load_split("moons", "validation")
+    repetitions = range(settings.repetitions)
+    noisy = [small_noisy_set(data, settings, generator_for(seed, repetition)) for repetition in repetitions]
     rows: list[Row] = []
-    for repetition in range(settings.repetitions):
-        noisy = small_noisy_set(data, settings, generator_for(generator_seed, repetition))
-        for depth in settings.depths:
-            for width in settings.widths:
-                generator = generator_for(generator_seed, repetition, depth, width)
-                network = Mlp(data.inputs.shape[1], [width] * depth, 1).initialise(generator)
-                options = ClassifierOptions(
-                    settings.epochs, len(noisy.targets), settings.learning_rate, loss="log_loss"
-                )
-                errors = errors_after_training(network, noisy, held_out, options, generator)
-                rows.append({"width": width, "depth": depth, "repetition": repetition} | errors)
+    for depth in settings.depths:
+        for width in settings.widths:
+            generators = [generator_for(seed, repetition, depth, width) for repetition in repetitions]
+            errors = errors_after_training(settings, [width] * depth, noisy, held_out, generators)
+            cell = {"width": width, "depth": depth}
+            rows += [cell | {"repetition": repetition} | error for repetition, error in enumerate(errors)]
     return rows
 
 
@@ -55,30 +54,40 @@ def small_noisy_set(data: Split, settings: Settings, generator: torch.Generator)
 
 
 def errors_after_training(
-    network: Mlp, data: Split, held_out: Split, options: ClassifierOptions, generator: torch.Generator
-) -> Row:
-    """Train to the last epoch and return both errors there: the best epoch, which is kept, would hide over-fitting."""
-    inputs, labels = torch.from_numpy(data.inputs), torch.from_numpy(data.targets)
-    validation_error = train_error = 50.0  # of a network that diverged
-    for record in train(network, data, held_out, options, generator):
-        if record["epoch"] == options.epochs:
-            train_error = 100 * (1 - evaluate(network, inputs, labels, log_loss)[1])
-            validation_error = 100 * (1 - record["val/accuracy"])
-    return {"train_error": train_error, "validation_error": validation_error}
+    settings: Settings, hidden_sizes: list[int], sets: list[Split], held_out: Split, generators: list[torch.Generator]
+) -> list[Row]:
+    """Train a network on each set to the last epoch and return its errors there: no best epoch hides over-fitting."""
+    networks = [Mlp(2, hidden_sizes, 1).initialise(generator) for generator in generators]
+    together = stack(networks)
+    inputs = torch.from_numpy(np.stack([one.inputs for one in sets]))
+    labels = torch.from_numpy(np.stack([one.targets for one in sets]))
+    optimizer = make_optimizer(together, "adam", settings.learning_rate)
+    for _ in descend(
+        together, inputs, labels, log_loss, optimizer,
+        batch_size=settings.rows, epochs=settings.epochs, generators=generators,
+    ):  # fmt: skip
+        pass
+    unseen = torch.from_numpy(held_out.inputs).expand(len(sets), -1, -1), torch.from_numpy(held_out.targets)
+    train_error, validation_error = (
+        (100 * (1 - accuracies(together, *part))).tolist() for part in ((inputs, labels), unseen)
+    )
+    return [
+        {"train_error": train, "validation_error": validation}
+        for train, validation in zip(train_error, validation_error, strict=True)
+    ]
 
 
 def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE; the effect is the error of the largest cell beyond the best one's, where it was not chosen."""
-    best, judging = best_cell(rows), half(rows, 1)
+    best, odd = best_cell(rows), judging(rows)
     largest, smallest = max(_cells(rows)), min(_cells(rows))
-    over = paired_interval(errors_of(judging, largest), errors_of(judging, best))
-    under = paired_interval(errors_of(judging, smallest), errors_of(judging, best))
-    found = [name for name, interval in (("over-fitting", over), ("under-fitting", under)) if interval.low > 0]
-    text = "holds" if len(found) == 2 else f"holds under {found[0]} alone" if found else "fails"
-    errors = {cell: errors_of(judging, cell).mean() for cell in (best, largest, smallest)}
-    trained = errors_of(judging, largest, "train_error").mean()
+    over = paired_interval(errors_of(odd, largest), errors_of(odd, best))
+    under = paired_interval(errors_of(odd, smallest), errors_of(odd, best))
+    cases = {"networks too large": over, "networks too small": under}
+    errors = {cell: errors_of(odd, cell).mean() for cell in (best, largest, smallest)}
+    trained = errors_of(odd, largest, "train_error").mean()
     return Verdict(
-        text,
+        text_of([name for name, interval in cases.items() if interval.low > 0], list(cases)),
         "validation error of the largest network beyond the best one's, percentage points",
         *over,
         f"Validation error: {errors[best]:.1f} % with {_name(best)}, the best; {errors[largest]:.1f} % with "
@@ -88,11 +97,7 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
 
 def best_cell(rows: list[Row]) -> tuple[int, int]:
     """Return depth and width of the cell with the lowest mean validation error over the even repetitions."""
-    return min(_cells(rows), key=lambda cell: errors_of(half(rows, 0), cell).mean())
-
-
-def half(rows: list[Row], odd: int) -> list[Row]:
-    return [row for row in rows if row["repetition"] % 2 == odd]
+    return min(_cells(rows), key=lambda cell: errors_of(choosing(rows), cell).mean())
 
 
 def _cells(rows: list[Row]) -> list[tuple[int, int]]:

@@ -42,7 +42,7 @@ SHOWN = 1e-6, 1e3  # what explodes or falls to the last bit leaves the picture
 LIMIT = 1e12  # a loss beyond it has exploded; the run ends and keeps its last values
 
 
-def measure(settings: Settings, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row a block of steps of each run: its mean loss and mean length of update."""
     rows: list[Row] = []
     for problem, start in PROBLEMS.items():

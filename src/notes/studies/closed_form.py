@@ -21,23 +21,24 @@ from notes.intervals import mean_interval
 from notes.networks.regression import Powers, ScratchRegression, fit_regression, initial_parameters
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column
+from notes.studies.shared.experiment import generator_for, random_for
 
 CLAIM = "A neuron without activation is linear regression: gradient descent ends at the closed-form solution."
 NOTES = "6. Linear regression in code; 5. Regression: an optimisation problem, iterated"
 RULE = (
-    "At a condition number the claim is kept if in every repetition descent comes to rest within `max_iterations` and "
-    "its coefficients, and scikit-learn's, lie within `agreement` of the normal equations', as a share of the largest "
-    "coefficient. Holds if it is kept at every condition number, holds under those up to the last before the first "
-    "failure, fails if the smallest one fails."
+    "A condition number is mastered if in every repetition descent comes to rest within `max_iterations`, and its "
+    "coefficients and scikit-learn's lie within `agreement` of the normal equations', as a share of the largest. "
+    "Holds if all are mastered, holds only for those up to the last before the first that is not, fails if the "
+    "smallest is not."
 )
 
 
-def measure(settings: Settings, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row a data set: the iterations of descent, and both distances from the normal equations."""
     rows: list[Row] = []
     for condition in settings.condition_numbers:
         for repetition in range(settings.repetitions):
-            random = np.random.default_rng(generator_seed + repetition)
+            random = random_for(seed, repetition)
             features = conditioned_features(settings.rows, settings.features, condition, random)
             targets = features @ random.standard_normal(settings.features) + random.standard_normal()
             targets += settings.noise * random.standard_normal(settings.rows)
@@ -45,7 +46,7 @@ def measure(settings: Settings, generator_seed: int) -> list[Row]:
             started = time.perf_counter()
             exact = normal_equations(features, targets)
             solved = time.perf_counter()
-            descended, record = descend(Split(features, targets), settings, generator_seed + repetition)
+            descended, record = descend(Split(features, targets), settings, generator_for(seed, repetition))
             seconds = time.perf_counter() - solved
             estimator = LinearRegression().fit(features, targets)
             library = np.concatenate([[estimator.intercept_], estimator.coef_])
@@ -83,10 +84,10 @@ def normal_equations(features: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return solution
 
 
-def descend(data: Split, settings: Settings, seed: int) -> tuple[np.ndarray, dict[str, float]]:
+def descend(data: Split, settings: Settings, generator: torch.Generator) -> tuple[np.ndarray, dict[str, float]]:
     """Return the coefficients that descent from random weights ends at, and the record of its last iteration."""
     powers = Powers(data.inputs.shape[1], 1)  # not fitted: the features stay as they are
-    weight, bias = initial_parameters("randn", powers, torch.Generator().manual_seed(seed))
+    weight, bias = initial_parameters("randn", powers, generator)
     neuron = ScratchRegression(powers, weight, bias, settings.learning_rate)
     *_, last = fit_regression(
         neuron, data, data, max_iterations=settings.max_iterations, tolerance=settings.gradient_tolerance
@@ -108,7 +109,7 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
             break
         kept.append(condition)
     whole = len(kept) == len(settings.condition_numbers)
-    text = "holds" if whole else f"holds under condition numbers up to {kept[-1]:g}" if kept else "fails"
+    text = "holds" if whole else f"holds only for condition numbers up to {kept[-1]:g}" if kept else "fails"
     effect = mean_interval(column(rows, "descent_distance"))
     means = {one: column(rows, "iterations", condition_number=one).mean() for one in sorted(settings.condition_numbers)}
     lowest, highest = min(means), max(means)

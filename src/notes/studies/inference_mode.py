@@ -43,7 +43,7 @@ KINDS = {
 }
 
 
-def measure(settings: Settings, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row a network and pair of switches: how its predictions change, and what a pass keeps."""
     rows: list[Row] = []
     for kind in settings.networks:

@@ -36,7 +36,7 @@ PROBLEMS = ("linear regression", "network")
 DEPENDS = 2.0
 
 
-def measure(settings: Settings, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row a run: the updates to the target, and how many hidden units differ at the end."""
     rows: list[Row] = []
     for repetition in range(settings.repetitions):

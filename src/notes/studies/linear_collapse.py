@@ -8,6 +8,7 @@ The study trains the same network on the two moons with and without its activati
 stack together and compares this one layer with the whole stack; and it looks at the moons as the last layer sees them.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -27,7 +28,7 @@ RULE = (
 )
 
 
-def measure(settings: Settings, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row for each network and repetition, and the points of the first as the last layer sees them."""
     data, held_out = load_split("moons", "train"), load_split("moons", "validation")
     options = ClassifierOptions(settings.epochs, settings.batch_size, settings.learning_rate, loss="log_loss")
@@ -35,7 +36,7 @@ def measure(settings: Settings, generator_seed: int) -> list[Row]:
     rows: list[Row] = []
     for repetition in range(settings.repetitions):
         for name, activation in (("linear", "none"), ("activated", settings.activation)):
-            generator = generator_for(generator_seed, repetition)
+            generator = generator_for(seed, repetition)
             network = make_network(settings.hidden_sizes, activation, generator)
             record = list(train(network, data, held_out, options, generator))[-1]
             row = {"part": "network", "network": name, "repetition": repetition, "accuracy": record["val/accuracy"]}

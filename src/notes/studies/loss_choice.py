@@ -55,7 +55,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 MARGINS = np.linspace(-10, 10, 41)
 
 
-def measure(settings: Settings, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row a run, with its epochs to the target, and a row a margin, with the gradient there.
 
     Reads MNIST's training and validation split.

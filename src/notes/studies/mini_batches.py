@@ -36,18 +36,18 @@ RULE = (
 )
 
 
-def measure(settings: Settings, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row for each batch size, learning rate and repetition: bytes held, and the work to the target."""
     digits, held_out = load_split("mnist", "train"), load_split("mnist", "validation")
     rows: list[Row] = []
     for repetition in range(settings.repetitions):
-        generator = generator_for(generator_seed, repetition)
+        generator = generator_for(seed, repetition)
         data = sample(digits, settings.rows, generator)
         validation = sample(held_out, settings.validation_rows, generator)
         for batch_size in [*settings.batch_sizes, len(data.targets)]:
             for rate in settings.learning_rates:
                 case = {"batch_size": batch_size, "learning_rate": rate, "repetition": repetition}
-                generator = generator_for(generator_seed, repetition, 1)  # the same weights at the start
+                generator = generator_for(seed, repetition, 1)  # the same weights at the start
                 rows.append(case | samples_to_target(settings, batch_size, rate, data, validation, generator))
     return rows
 

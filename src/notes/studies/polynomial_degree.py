@@ -5,8 +5,8 @@ enter linearly, so least squares finds them in one step. The degree is the capac
 the error on the rows it was fitted to; on rows it has not seen there is a best degree, and beyond it the curve
 follows the noise (over-fitting).
 
-Here many small training sets are drawn from the same curve with noise. The best degree is chosen on the first half of
-them and judged on the second, because a minimum looks better than it is on the data that chose it.
+Here many small training sets are drawn from the same curve with noise. The best degree is chosen on every second one
+of them and judged on the others, because a minimum looks better than it is on the data that chose it.
 """
 
 from collections.abc import Callable
@@ -18,23 +18,23 @@ from notes.intervals import Interval, paired_interval
 from notes.networks.regression import Powers
 from notes.settings import Settings
 from notes.sources.synthetic import make_polynomial
-from notes.studies.shared.base import Row, Verdict, column, rows_where
+from notes.studies.shared.base import Row, Verdict, choosing, column, judging, rows_where, text_of
+from notes.studies.shared.experiment import random_for
 
 CLAIM = (
     "Linear regression on powers fits a curve, and the degree is its capacity: too low under-fits, too high over-fits."
 )
 NOTES = "5. Regression: polynomial; 1. Principle: too many over-fit, too few are weak"
 RULE = (
-    "The best degree has the lowest mean logarithm of the validation RMSE over the first half of the repetitions. On "
-    "the second half the validation RMSE of degree 1, and that of the largest degree, are divided by the best "
-    "degree's, repetition by repetition. Under-fitting is shown if the 95 % interval of the geometric mean of the "
-    "first ratio lies above 1, over-fitting if that of the second does. Holds if both are, holds under the one that "
-    "is, fails if neither is."
+    "The best degree has the lowest validation RMSE (geometric mean) over the even repetitions. Over the odd ones the "
+    "RMSE of degree 1, and that of the largest degree, are divided by the best degree's. Holds if the 95 % intervals "
+    "of the geometric mean of both ratios lie above 1, holds only for degrees too low, or too high, if only that "
+    "ratio's does, fails if neither does."
 )
 RANGE = (-2.0, 2.0)  # of make_polynomial's feature
 
 
-def measure(settings: Settings, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row a degree and training set with its errors; the curves and points of the first set have rows too."""
     rows: list[Row] = []
     for repetition in range(settings.repetitions):
@@ -42,7 +42,7 @@ def measure(settings: Settings, generator_seed: int) -> list[Row]:
             rows=settings.train_rows + settings.validation_rows,
             coefficients=settings.coefficients,
             noise=settings.noise,
-            generator=np.random.default_rng(generator_seed + repetition),
+            generator=random_for(seed, repetition),
         )
         x, y = np.array(table["x1"]), np.array(table["y"])
         train, validation = slice(settings.train_rows), slice(settings.train_rows, None)
@@ -88,11 +88,10 @@ def _points(kind: str, x: np.ndarray, y: np.ndarray, degree: int) -> list[Row]:
 
 def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE."""
-    half = settings.repetitions // 2
-    best = best_degree(rows, half)
-    under, over = (cost(rows, degree, best, half) for degree in (1, settings.max_degree))
-    shown = [name for name, interval in (("too low", under), ("too high", over)) if interval.low > 1]
-    text = {2: "holds", 1: f"holds under degrees that are {''.join(shown)}", 0: "fails"}[len(shown)]
+    best = best_degree(rows)
+    costs = {"degrees too low": cost(rows, 1, best), "degrees too high": cost(rows, settings.max_degree, best)}
+    text = text_of([name for name, interval in costs.items() if interval.low > 1], list(costs))
+    under, over = costs.values()
     finding = (
         f"Degree {best} predicts best; degree 1 errs {_times(under)} as much on new rows, "
         f"and degree {settings.max_degree} {_times(over)} as much"
@@ -100,18 +99,17 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
     return Verdict(text, f"validation RMSE of degree {settings.max_degree} over that of degree {best}", *over, finding)
 
 
-def best_degree(rows: list[Row], half: int) -> int:
-    """Return the degree of the lowest mean log validation RMSE in the repetitions below `half`."""
-    errors = rows_where(rows, kind="error")
-    first = [row for row in errors if row["repetition"] < half]
+def best_degree(rows: list[Row]) -> int:
+    """Return the degree of the lowest mean log validation RMSE over the even repetitions."""
+    errors = choosing(rows_where(rows, kind="error"))
     degrees = sorted({int(row["degree"]) for row in errors})
-    return min(degrees, key=lambda degree: float(np.log(column(first, "validation_rmse", degree=degree)).mean()))
+    return min(degrees, key=lambda degree: float(np.log(column(errors, "validation_rmse", degree=degree)).mean()))
 
 
-def cost(rows: list[Row], degree: int, best: int, half: int) -> Interval:
-    """Return the validation RMSE of a degree as a multiple of the best one's: geometric mean from `half` on."""
-    second = [row for row in rows_where(rows, kind="error") if row["repetition"] >= half]
-    of_degree, of_best = (np.log(column(second, "validation_rmse", degree=one)) for one in (degree, best))
+def cost(rows: list[Row], degree: int, best: int) -> Interval:
+    """Return the validation RMSE of a degree as a multiple of the best one's: geometric mean, odd repetitions."""
+    errors = judging(rows_where(rows, kind="error"))
+    of_degree, of_best = (np.log(column(errors, "validation_rmse", degree=one)) for one in (degree, best))
     return Interval(*(float(end) for end in np.exp(paired_interval(of_degree, of_best))))
 
 

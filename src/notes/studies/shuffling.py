@@ -10,6 +10,7 @@ of its own that takes the order from outside.
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -26,24 +27,23 @@ NOTES = "4. Multi-layer perceptron in code"
 ORDERS = {"sorted": "sorted by class", "once": "shuffled once", "every_epoch": "shuffled before every epoch"}
 RULE = (
     "After the last epoch the validation accuracy with a shuffle before every epoch is compared, repetition by "
-    "repetition, with that on rows sorted by class and with that on rows shuffled once. The claim holds if both 95 % "
-    "intervals of the paired differences lie above zero, 'holds under' data sorted by class if only the first does, "
-    "and fails otherwise."
+    "repetition, with that on rows sorted by class and with that on rows shuffled once. Holds if the 95 % intervals of "
+    "both differences lie above zero, holds only for data sorted by class if only the first does, fails otherwise."
 )
 
 
-def measure(settings: Settings, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row for each order, repetition and epoch: the validation accuracy in percent, on digits of its own."""
     digits, held_out = load_split("mnist", "train"), load_split("mnist", "validation")
     rows: list[Row] = []
     for repetition in range(settings.repetitions):
-        generator = generator_for(generator_seed, repetition)
+        generator = generator_for(seed, repetition)
         data = sample(digits, settings.rows, generator)
         inputs, labels = torch.from_numpy(data.inputs), torch.from_numpy(data.targets)
         part = sample(held_out, settings.validation_rows, generator)
         validation = torch.from_numpy(part.inputs), torch.from_numpy(part.targets)
         for order in ORDERS:
-            generator = generator_for(generator_seed, repetition, 1)  # the same weights at the start
+            generator = generator_for(seed, repetition, 1)  # the same weights at the start
             network = Mlp(inputs.shape[1], settings.hidden_sizes, 10).initialise(generator)
             epochs = orders(order, labels, settings.epochs, generator)
             for epoch, _ in enumerate(descend(network, inputs, labels, epochs, settings), start=1):
@@ -85,7 +85,7 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
     against_once = paired_interval(final["every_epoch"], final["once"])
     text = "fails"
     if against_sorted.low > 0:
-        text = "holds" if against_once.low > 0 else "holds under data sorted by class"
+        text = "holds" if against_once.low > 0 else "holds only for data sorted by class"
     return Verdict(
         text,
         "validation accuracy that a shuffle before every epoch adds to rows sorted by class, percentage points",

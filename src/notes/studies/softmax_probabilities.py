@@ -11,6 +11,7 @@ The study draws logits of growing size, up to ±1000, and computes the probabili
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -18,7 +19,7 @@ from torch.nn import functional
 from notes.intervals import mean_interval
 from notes.networks.mlp import log_loss
 from notes.settings import Settings
-from notes.studies.shared.base import Row, Verdict, column, rows_where
+from notes.studies.shared.base import Row, Verdict, column, rows_where, text_of
 from notes.studies.shared.experiment import generator_for
 
 CLAIM = "Softmax gives probabilities, which sum to 1; with two classes cross-entropy is the log loss."
@@ -26,8 +27,8 @@ NOTES = "7. Classification"
 RULE = (
     "A form is right if, in every repetition and for every size of the logits, all probabilities lie in [0, 1], their "
     "sums differ from 1 by at most the tolerance, and with two classes the cross-entropy differs from the log loss by "
-    "at most the tolerance times max(1, log loss). The claim holds if both forms are right, 'holds under' the one "
-    "that is, and fails if none is."
+    "at most the tolerance times max(1, log loss). Holds if both forms are right, holds only for the one that "
+    "is, fails if none is."
 )
 
 
@@ -45,11 +46,11 @@ def naive(logits: Tensor) -> Tensor:
 FORMS: dict[str, Callable[[Tensor], Tensor]] = {"log-sum-exp": log_sum_exp, "naive": naive}
 
 
-def measure(settings: Settings, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row for each form, size of logits and repetition: the worst errors, infinite where there is none."""
     rows: list[Row] = []
     for repetition in range(settings.repetitions):
-        generator = generator_for(generator_seed, repetition)
+        generator = generator_for(seed, repetition)
         # The same draws at every size, so that nothing but the size changes.
         many, two = (torch.rand(settings.rows, n, generator=generator) * 2 - 1 for n in (settings.classes, 2))
         labels = torch.randint(2, (settings.rows,), generator=generator)
@@ -82,14 +83,14 @@ def _largest(errors: Tensor) -> float:
 def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE; the effect is the worst relative distance between cross-entropy and log loss, log-sum-exp form."""
     right = [form for form in FORMS if all(_right(row, settings.tolerance) for row in rows_where(rows, form=form))]
-    text = "holds" if len(right) == len(FORMS) else f"holds under the {right[0]} form" if right else "fails"
     stable = rows_where(rows, form="log-sum-exp")
-    worst = [column(stable, "loss_error", repetition=repetition).max() for repetition in range(settings.repetitions)]
+    repetitions = dict.fromkeys(row["repetition"] for row in stable)
+    worst = [column(stable, "loss_error", repetition=repetition).max() for repetition in repetitions]
     wrong = [row["scale"] for row in rows_where(rows, form="naive") if not _right(row, settings.tolerance)]
     until = f"is wrong from logits of ±{min(wrong):g} on" if wrong else "agrees"
     largest = max(settings.scales)
     return Verdict(
-        text,
+        text_of([f"the {form} form" for form in right], list(FORMS)),
         f"worst |cross-entropy - log loss| ÷ max(1, log loss) up to logits of ±{largest:g}",
         *mean_interval(worst),
         f"Up to logits of ±{largest:g} log-sum-exp keeps the sums of probabilities within "

@@ -35,7 +35,7 @@ RULE = (
 )
 
 
-def measure(settings: Settings, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row for each activation, start, depth, repetition and hidden layer: the gradient norm of its weights."""
     rows: list[Row] = []
     for activation in dict.fromkeys([*settings.saturating, settings.rectifier]):
@@ -43,9 +43,7 @@ def measure(settings: Settings, generator_seed: int) -> list[Row]:
             for depth in settings.depths:
                 for repetition in range(settings.repetitions):
                     case = {"activation": activation, "start": start, "depth": depth, "repetition": repetition}
-                    norms = gradient_norms(
-                        settings, activation, start, depth, generator_for(generator_seed, repetition)
-                    )
+                    norms = gradient_norms(settings, activation, start, depth, generator_for(seed, repetition))
                     rows += [case | {"layer": layer, "gradient_norm": norm} for layer, norm in enumerate(norms, 1)]
     return rows
 

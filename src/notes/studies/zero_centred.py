@@ -40,7 +40,7 @@ class Shifted(nn.Module):
         return outputs
 
 
-def measure(settings: Settings, generator_seed: int) -> list[Row]:
+def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row for each network, learning rate and repetition: the epochs to the target, and if it was reached."""
     data, held_out = load_split("moons", "train"), load_split("moons", "validation")
     networks = {
@@ -50,7 +50,7 @@ def measure(settings: Settings, generator_seed: int) -> list[Row]:
     }
     return [
         {"network": network, "activation": name, "learning_rate": rate, "repetition": repetition}
-        | epochs_to_target(settings, network, rate, data, held_out, generator_for(generator_seed, repetition))
+        | epochs_to_target(settings, network, rate, data, held_out, generator_for(seed, repetition))
         for network, name in networks.items()
         for rate in settings.learning_rates
         for repetition in range(settings.repetitions)

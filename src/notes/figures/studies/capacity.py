@@ -5,8 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from notes.figures.canvas import canvas, styled
-from notes.studies.capacity import best_cell, errors_of, half
-from notes.studies.shared.base import Row, Verdict
+from notes.studies.capacity import best_cell, errors_of
+from notes.studies.shared.base import Row, Verdict, judging
 
 
 @styled
@@ -14,10 +14,10 @@ def draw(rows: list[Row], verdict: Verdict) -> Figure:
     """Show the mean errors of every cell, over the judging repetitions, as two heat maps with one scale of colours."""
     figure, panels = canvas(verdict.finding, columns=2, width=9.5, height=4.2)
     depths, widths = (sorted({row[name] for row in rows}) for name in ("depth", "width"))
-    judging, (depth, width) = half(rows, 1), best_cell(rows)
+    odd, (depth, width) = judging(rows), best_cell(rows)
     best = depths.index(depth), widths.index(width)
     grids = [
-        np.array([[errors_of(judging, (depth, width), name).mean() for width in widths] for depth in depths])
+        np.array([[errors_of(odd, (depth, width), name).mean() for width in widths] for depth in depths])
         for name in ("train_error", "validation_error")
     ]
     low, high = min(grid.min() for grid in grids), max(grid.max() for grid in grids)

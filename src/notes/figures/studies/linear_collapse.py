@@ -12,7 +12,7 @@ def draw(rows: list[Row], verdict: Verdict) -> Figure:
     """Show the plane with the stack's border, the bent space of the last layer, and every repetition's accuracy."""
     figure, (plane, bent, accuracy) = canvas(verdict.finding, columns=3, width=11, height=4.2)
     for axes, network in ((plane, "linear"), (bent, "activated")):
-        points = rows_where(rows, part="point", network=network)
+        points = rows_where(rows, part="point", network=network, repetition=0)
         for label, color in ((0, BLUE), (1, VERMILION)):
             x, y = column(points, "x", label=label), column(points, "y", label=label)
             axes.plot(x, y, MARKERS[label], color=color, markersize=3.5, alpha=0.7, label=f"class {label}")

@@ -13,16 +13,16 @@ from notes.studies.shared.base import Row, Verdict, column, rows_where
 def draw(rows: list[Row], verdict: Verdict) -> Figure:
     """Draw curves through the first training set (left) and the errors over the degree (right)."""
     figure, (curves, errors) = canvas(verdict.finding, columns=2, width=8, height=4.6)
-    points = rows_where(rows, kind="train row")
+    points = rows_where(rows, kind="train row", repetition=0)
     y = column(points, "y")
     curves.scatter(column(points, "x"), y, s=20, color=GREY, linewidths=0, label="training rows", zorder=3)
     measured = rows_where(rows, kind="error")
     degrees = sorted({row["degree"] for row in measured})
-    best = best_degree(rows, len({row["repetition"] for row in measured}) // 2)
+    best = best_degree(rows)
     for degree, color, style in zip(
         dict.fromkeys((1, best, degrees[-1])), (ORANGE, BLUE, VERMILION), ("-.", "-", "--"), strict=False
     ):
-        line = rows_where(rows, kind="curve", degree=degree)
+        line = rows_where(rows, kind="curve", degree=degree, repetition=0)
         curves.plot(column(line, "x"), column(line, "y"), color=color, linestyle=style, label=f"degree {degree}")
     margin = 0.3 * np.ptp(y)
     curves.set(xlabel="feature x", ylabel="target y", ylim=(y.min() - margin, y.max() + margin))
