@@ -30,7 +30,7 @@ SEED = np.random.SeedSequence(7)
 SETTINGS = load_params().study
 SHRUNK = {
     "linear_collapse": {"epochs": 25, "repetitions": 3, "learning_rate": 0.05},
-    "vanishing_gradients": {"depths": [2, 10], "width": 16, "rows": 64, "repetitions": 3},
+    "vanishing_gradients": {"depths": [2, 8], "width": 16, "rows": 64, "repetitions": 3},
     "zero_centred": {"learning_rates": [0.3], "max_epochs": 40, "repetitions": 3},
     "dead_relu": {"learning_rates": [0.01, 1.0], "epochs": 2, "repetitions": 3},
     "softmax_probabilities": {"scales": [1.0, 1000.0], "rows": 40, "repetitions": 3},
@@ -120,11 +120,58 @@ def test_the_product_of_linear_layers_is_the_stack_and_with_an_activation_it_is_
     assert linear_collapse.collapse_error(bent, points) > 0.01
 
 
-def test_an_activation_that_keeps_its_gradient_does_not_vanish_and_one_that_vanishes_does_not_keep_it():
-    assert verdict_of("vanishing_gradients", saturating=["relu"]).text == "fails"
-    assert verdict_of("vanishing_gradients", rectifier="sigmoid").text == "fails"
-    holds = verdict_of("vanishing_gradients", saturating=["sigmoid"], rectifier="tanh").text
-    assert holds == "holds under He / Xavier start"
+def gradients(**changes):
+    """Rows of two depths and sizes in which all is as the claim says, but for the shares that are changed."""
+    kept = {
+        "sigmoid": 1e-4,
+        "relu": 0.5,
+        "relu_standard": 0.5,
+        "tanh_small": 0.9,
+        "tanh_large": 1e-5,
+        "relu_large": 0.7,
+    }
+    kept |= changes
+    rows = []
+    for repetition, noise in enumerate([0.9, 1.0, 1.1]):
+        for start, relu in (("he_xavier", kept["relu"]), ("standard", kept["relu_standard"])):
+            for activation, share in (("sigmoid", kept["sigmoid"]), ("tanh", 0.5), ("relu", relu)):
+                case = {"part": "depth", "activation": activation, "start": start, "depth": 8, "repetition": repetition}
+                rows += [case | {"layer": 1, "gradient_norm": noise * share}, case | {"layer": 8, "gradient_norm": 1.0}]
+        for size, tanh in ((0.5, kept["tanh_small"]), (16.0, kept["tanh_large"])):
+            case = {"part": "size", "size": size, "repetition": repetition}
+            rows += [case | {"activation": "tanh", "share": noise * tanh}]
+            rows += [case | {"activation": "relu", "share": noise * kept["relu_large"]}]
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "holds"),
+        ({"relu_standard": 1e-6}, "holds only for the He / Xavier start"),
+        ({"sigmoid": 0.02}, "fails"),
+        ({"relu": 0.001, "relu_standard": 0.001}, "fails"),
+        ({"tanh_large": 0.1}, "fails"),
+        ({"tanh_small": 0.001}, "fails"),
+        ({"relu_large": 0.001}, "fails"),
+    ],
+)
+def test_sigmoid_must_lose_with_depth_tanh_at_large_inputs_alone_and_relu_nowhere(changes, text):
+    settings = shrunk("vanishing_gradients", depths=[2, 8], input_sizes=[0.5, 16.0])
+    assert vanishing_gradients.judge(gradients(**changes), settings).text == text
+
+
+def test_what_passes_back_through_a_unit_is_the_slope_of_its_activation():
+    settings = shrunk("vanishing_gradients", width=100, rows=1000)
+    found = {
+        name: vanishing_gradients.share_passed(settings, name, 2.0, torch.Generator().manual_seed(0))
+        for name in ("sigmoid", "tanh", "relu")
+    }
+    z = np.linspace(1, 2, 10_001)  # the inputs are uniform between half the size and the size, or minus that
+    sigmoid = special.expit(z)
+    expected = {"sigmoid": sigmoid * (1 - sigmoid), "tanh": 1 - np.tanh(z) ** 2, "relu": np.full(len(z), 0.5**0.5)}
+    for name, slopes in expected.items():
+        assert found[name] == pytest.approx(np.sqrt(np.mean(slopes**2)), rel=0.02)
 
 
 def test_the_gradient_norms_are_those_of_finite_differences():

@@ -34,9 +34,8 @@ class LinearCollapse(Section):
 class VanishingGradients(Section):
     """Parameters of the study `vanishing_gradients`."""
 
-    saturating: Annotated[list[Activation], Field(min_length=1, max_length=4)]
-    rectifier: Activation
     depths: Annotated[list[Annotated[int, Field(ge=2, le=100)]], Field(min_length=2, max_length=20)]
+    input_sizes: Annotated[list[Positive], Field(min_length=2, max_length=20)]
     width: Width
     rows: Rows
     repetitions: Repetitions
