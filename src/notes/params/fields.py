@@ -21,6 +21,7 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Epochs = Annotated[int, Field(ge=1, le=10_000)]
 BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
 Rates = Annotated[list[Positive], Field(min_length=1, max_length=20)]
+Halves = Annotated[int, Field(ge=4, le=1000)]  # repetitions, half of which choose something that the others judge
 Repetitions = Annotated[int, Field(ge=2, le=1000)]  # independent runs, for an interval
 
 

@@ -23,7 +23,7 @@ from notes.networks.mlp import Mlp, log_loss, to_tensors
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column, rows_where
 from notes.studies.shared.experiment import generator_for
-from notes.studies.shared.stacked import StackedLinear, descend, stack
+from notes.studies.shared.stacked import StackedLinear, descend, for_all, stack
 
 CLAIM = "ReLU units can stop learning; those of leaky ReLU can not."
 NOTES = "2. Activation functions"
@@ -53,7 +53,7 @@ def shares_over_training(
     """Train a network a generator; yield the share of dead units of each, before training and after every epoch."""
     networks = [Mlp(2, settings.hidden_sizes, 1, activation=activation).initialise(one) for one in generators]
     together = stack(networks)
-    inputs, labels = (tensor.expand(len(networks), *tensor.shape) for tensor in to_tensors(data, "cpu"))
+    inputs, labels = for_all(to_tensors(data, "cpu"), len(networks))
     optimizer = make_optimizer(together, "sgd", rate, momentum=settings.momentum)
     yield dead_shares(together, inputs, labels)
     updates = descend(

@@ -82,14 +82,15 @@ def share_passed(settings: Settings, activation: str, size: float, generator: to
     arriving = torch.randn(shape, generator=generator, dtype=torch.float64)
     inputs = (size * (1 + sizes) / 2 * torch.where(signs < 0.5, -1, 1)).requires_grad_()
     (passed,) = torch.autograd.grad(ACTIVATIONS[activation]()(inputs), inputs, arriving)
-    return (passed.norm() / arriving.norm()).item()
+    return float(passed.norm() / arriving.norm())
 
 
 def decades(rows: list[Row], activation: str, start: str, depth: int) -> np.ndarray:
     """Return log10(first hidden layer's gradient norm / last one's) for each repetition: -2 is a hundredth."""
     case = rows_where(rows, part="depth", activation=activation, start=start, depth=depth)
     first, last = (_log10(column(case, "gradient_norm", layer=layer)) for layer in (1, depth))
-    return first - last
+    difference: np.ndarray = first - last
+    return difference
 
 
 def decades_passed(rows: list[Row], activation: str, size: float) -> np.ndarray:
@@ -98,7 +99,9 @@ def decades_passed(rows: list[Row], activation: str, size: float) -> np.ndarray:
 
 
 def _log10(values: np.ndarray) -> np.ndarray:
-    return np.log10(np.maximum(values, 1e-300))  # what is too small for a number counts as the smallest one
+    # What is too small for a number counts as the smallest one.
+    logarithms: np.ndarray = np.log10(np.maximum(values, 1e-300))
+    return logarithms
 
 
 def judge(rows: list[Row], settings: Settings) -> Verdict:

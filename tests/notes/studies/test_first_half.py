@@ -24,14 +24,17 @@ from notes.studies import (
     vanishing_gradients,
 )
 from notes.studies.shared.base import table
-from notes.studies.shared.stacked import stack
+from notes.studies.shared.stacked import for_all, stack
 
 SEED = np.random.SeedSequence(7)
 SETTINGS = load_params().study
 SHRUNK = {
     "linear_collapse": {"epochs": 25, "repetitions": 3, "learning_rate": 0.05},
     "vanishing_gradients": {"depths": [2, 8], "width": 16, "rows": 64, "repetitions": 3},
-    "zero_centred": {"learning_rates": [0.3], "max_epochs": 40, "repetitions": 3},
+    "zero_centred": {
+        "hidden_sizes": [8], "learning_rates": [0.003, 0.1, 0.5, 100.0], "batch_size": 50, "max_epochs": 15,
+        "target_loss": 0.5, "repetitions": 6,
+    },
     "dead_relu": {"learning_rates": [0.01, 1.0], "epochs": 2, "repetitions": 3},
     "softmax_probabilities": {"scales": [1.0, 1000.0], "rows": 40, "repetitions": 3},
     "capacity": {"widths": [1, 16], "depths": [1, 2], "epochs": 10, "repetitions": 4},
@@ -199,6 +202,10 @@ def test_tanh_is_not_faster_than_itself_nor_sigmoid_faster_than_tanh():
     assert verdict_of("zero_centred", centred="sigmoid", uncentred="tanh").text == "fails"
 
 
+def test_a_best_learning_rate_at_the_end_of_the_list_settles_nothing():
+    assert verdict_of("zero_centred", learning_rates=[0.5, 100.0]).text == "unsettled"
+
+
 def test_relu_dies_at_a_high_learning_rate_alone_and_leaky_relu_at_none():
     assert verdict_of("dead_relu").text == "holds"
     assert verdict_of("dead_relu", learning_rates=[0.01]).text == "fails"
@@ -214,7 +221,7 @@ def test_units_are_dead_whose_input_is_negative_for_every_sample_if_their_activa
             one.initialise(torch.Generator().manual_seed(0))
             with torch.no_grad():
                 one.layers[0].bias[:] = torch.tensor([-100.0] * negative + [100.0] * (8 - negative))
-        inputs, labels = (tensor.expand(2, *tensor.shape) for tensor in to_tensors(moons, "cpu"))
+        inputs, labels = for_all(to_tensors(moons, "cpu"), 2)
         assert dead_relu.dead_shares(stack([network, alive]), inputs, labels) == [expected, 0.0]
 
 

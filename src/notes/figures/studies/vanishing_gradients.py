@@ -1,5 +1,7 @@
 """The figure of the study vanishing_gradients."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -37,7 +39,7 @@ def draw(rows: list[Row], verdict: Verdict) -> Figure:
     return figure
 
 
-def _line(axes: Axes, x: list[float], logarithms: list[np.ndarray], style: dict[str, str]) -> None:
+def _line(axes: Axes, x: list[float], logarithms: list[np.ndarray], style: dict[str, Any]) -> None:
     value, low, high = (10 ** np.array(ends) for ends in zip(*map(mean_interval, logarithms), strict=True))
     axes.plot(x, value, **style)
     axes.fill_between(x, low, high, color=style["color"], alpha=0.25)

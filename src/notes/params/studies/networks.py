@@ -10,6 +10,7 @@ from notes.params.fields import (
     Count,
     Epochs,
     Fraction,
+    Halves,
     Momentum,
     Positive,
     Rates,
@@ -52,7 +53,7 @@ class ZeroCentred(Section):
     batch_size: BatchSize
     max_epochs: Epochs
     target_loss: Positive
-    repetitions: Repetitions
+    repetitions: Halves
 
 
 class DeadRelu(Section):
@@ -77,7 +78,7 @@ class Capacity(Section):
     label_noise: Annotated[float, Field(ge=0.0, lt=0.5)]
     epochs: Epochs
     learning_rate: Positive
-    repetitions: Annotated[int, Field(ge=4, le=1000)]  # half of them choose the best network, the others judge it
+    repetitions: Halves
 
 
 class Shuffling(Section):

@@ -8,6 +8,7 @@ from notes.params.fields import (
     Count,
     Finite,
     Fraction,
+    Halves,
     NonNegative,
     Positive,
     Repetitions,
@@ -40,7 +41,7 @@ class ClosedForm(Section):
 class PolynomialDegree(Section):
     """Least squares on the powers of one feature, over the degree."""
 
-    repetitions: Annotated[int, Field(ge=4, le=1000)]
+    repetitions: Halves
     train_rows: Annotated[int, Field(ge=5, le=100_000)]
     validation_rows: Annotated[int, Field(ge=5, le=100_000)]
     coefficients: Annotated[list[Finite], Field(min_length=2, max_length=16)]

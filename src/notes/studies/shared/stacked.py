@@ -35,6 +35,12 @@ def stack(networks: Sequence[Mlp]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def for_all(data: tuple[Tensor, Tensor], networks: int) -> tuple[Tensor, Tensor]:
+    """Return inputs (n, d) and labels (n,) as every network of a stack is to see them, without a copy."""
+    inputs, labels = data
+    return inputs.expand(networks, *inputs.shape), labels.expand(networks, *labels.shape)
+
+
 def descend(
     stacked: nn.Module,
     inputs: Tensor,
@@ -85,7 +91,8 @@ def accuracies(stacked: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     """Return the accuracy (networks,) on inputs (networks, n, d) and labels (networks, n)."""
     logits = stacked(inputs)
     predicted = (logits[..., 0] > 0).long() if logits.shape[-1] == 1 else logits.argmax(dim=-1)
-    return (predicted == labels).double().mean(dim=1)
+    shares: Tensor = (predicted == labels).double().mean(dim=1)
+    return shares
 
 
 @torch.no_grad()
