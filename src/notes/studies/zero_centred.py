@@ -84,7 +84,7 @@ def updates_to_target(
         together, *data, log_loss, make_optimizer(together, "sgd", rate, momentum=settings.momentum),
         batch_size=settings.batch_size, epochs=settings.max_epochs, generators=generators,
     )  # fmt: skip
-    return until(updates, lambda: losses(together, *held_out, log_loss) <= settings.target_loss)
+    return until(updates, lambda: losses(together, *held_out) <= settings.target_loss)
 
 
 def judge(rows: list[Row], settings: Settings) -> Verdict:

@@ -5,13 +5,15 @@ one tensor (networks, inputs, outputs), and one call moves them all. None of the
 of their losses, so each gets its own gradient, and SGD and Adam treat every weight by itself.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from notes.networks.mlp import Criterion, Mlp
+from notes.data.tasks import Split
+from notes.networks.mlp import Criterion, Mlp, to_tensors
 
 
 class StackedLinear(nn.Module):
@@ -39,6 +41,12 @@ def for_all(data: tuple[Tensor, Tensor], networks: int) -> tuple[Tensor, Tensor]
     """Return inputs (n, d) and labels (n,) as every network of a stack is to see them, without a copy."""
     inputs, labels = data
     return inputs.expand(networks, *inputs.shape), labels.expand(networks, *labels.shape)
+
+
+def side_by_side(splits: Iterable[Split]) -> tuple[Tensor, Tensor]:
+    """Return a split for each network as inputs (networks, n, d) and labels (networks, n)."""
+    pairs = [to_tensors(split, "cpu") for split in splits]
+    return torch.stack([inputs for inputs, _ in pairs]), torch.stack([labels for _, labels in pairs])
 
 
 def descend(
@@ -96,6 +104,10 @@ def accuracies(stacked: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def losses(stacked: nn.Module, inputs: Tensor, labels: Tensor, criterion: Criterion) -> Tensor:
-    """Return the loss (networks,) on inputs (networks, n, d) and labels (networks, n)."""
-    return torch.stack([criterion(*one) for one in zip(stacked(inputs), labels, strict=True)])
+def losses(stacked: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+    """Return the cross-entropy (networks,) on such data, which is the log loss where there is one logit."""
+    logits = stacked(inputs)
+    if logits.shape[-1] == 1:
+        targets = labels.to(logits.dtype)
+        return functional.binary_cross_entropy_with_logits(logits[..., 0], targets, reduction="none").mean(dim=1)
+    return functional.cross_entropy(logits.transpose(1, 2), labels, reduction="none").mean(dim=1)
