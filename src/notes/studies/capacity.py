@@ -15,11 +15,11 @@ import torch
 from notes.data.tasks import Split, load_split
 from notes.intervals import paired_interval
 from notes.networks.extras import make_optimizer
-from notes.networks.mlp import Mlp, log_loss
+from notes.networks.mlp import Mlp, log_loss, to_tensors
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, choosing, column, judging, text_of
 from notes.studies.shared.experiment import generator_for, sample
-from notes.studies.shared.stacked import accuracies, descend, stack
+from notes.studies.shared.stacked import accuracies, descend, for_all, side_by_side, stack
 
 CLAIM = "More width and depth is not always better: a network that is too large over-fits, one too small under-fits."
 NOTES = "1. Principle of a neural network"
@@ -59,15 +59,14 @@ def errors_after_training(
     """Train a network on each set to the last epoch and return its errors there: no best epoch hides over-fitting."""
     networks = [Mlp(2, hidden_sizes, 1).initialise(generator) for generator in generators]
     together = stack(networks)
-    inputs = torch.from_numpy(np.stack([one.inputs for one in sets]))
-    labels = torch.from_numpy(np.stack([one.targets for one in sets]))
+    inputs, labels = side_by_side(sets)
     optimizer = make_optimizer(together, "adam", settings.learning_rate)
     for _ in descend(
         together, inputs, labels, log_loss, optimizer,
         batch_size=settings.rows, epochs=settings.epochs, generators=generators,
     ):  # fmt: skip
         pass
-    unseen = torch.from_numpy(held_out.inputs).expand(len(sets), -1, -1), torch.from_numpy(held_out.targets)
+    unseen = for_all(to_tensors(held_out, "cpu"), len(sets))
     train_error, validation_error = (
         (100 * (1 - accuracies(together, *part))).tolist() for part in ((inputs, labels), unseen)
     )

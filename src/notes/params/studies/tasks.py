@@ -11,6 +11,7 @@ from notes.params.fields import (
     Halves,
     NonNegative,
     Positive,
+    Rates,
     Repetitions,
     Rows,
     Section,
@@ -91,10 +92,10 @@ class SoftmaxProbabilities(Section):
 class LossChoice(Section):
     """Squared error against cross-entropy on a small part of MNIST, each at its best learning rate."""
 
-    repetitions: Repetitions
+    repetitions: Halves
     rows: Annotated[int, Field(ge=100, le=10_000)]
     hidden_sizes: list[Width]
-    learning_rates: Annotated[list[Positive], Field(min_length=1)]
+    learning_rates: Rates
     batch_size: Count
     accuracy_target: Fraction
     epochs: Count
