@@ -104,7 +104,7 @@ class MiniBatches(Section):
     momentum: Momentum
     target_accuracy: Fraction
     max_epochs: Epochs
-    repetitions: Repetitions
+    repetitions: Halves
 
     @model_validator(mode="after")
     def _batches_are_parts(self) -> "MiniBatches":
