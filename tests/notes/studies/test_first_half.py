@@ -92,7 +92,7 @@ def test_a_study_repeats_itself_states_its_claim_and_its_table_is_enough_to_draw
     draw = importlib.import_module(f"notes.figures.studies.{name}").draw
     figure = draw(read_values(tmp_path / "table.csv"), verdict)
     assert isinstance(figure, Figure)
-    assert " ".join(figure.get_suptitle().split()) == verdict.finding
+    assert "".join(figure.get_suptitle().split()) == "".join(verdict.finding.split())
     assert study.CLAIM.endswith(".")
     assert study.RULE.endswith(".")
     assert study.NOTES[0].isdigit()

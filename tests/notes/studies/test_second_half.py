@@ -130,7 +130,7 @@ def test_a_study_reaches_its_verdict_and_its_table_is_enough_to_draw_it(study: A
     write_rows(tmp_path / "table.csv", table(rows))
     figure = draw(read_values(tmp_path / "table.csv"), verdict)
     save(figure, tmp_path / "figure.png")
-    assert figure.get_suptitle().replace("\n", " ") == verdict.finding
+    assert "".join(figure.get_suptitle().split()) == "".join(verdict.finding.split())
     assert figure.axes[0].get_ylabel()
 
 
