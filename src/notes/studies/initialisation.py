@@ -6,60 +6,57 @@ it. A network with hidden units is different. Units that start equal get equal g
 however wide the layer is, it computes one feature (symmetry, which random numbers break). From zeros with ReLU not
 even that one unit moves. Pretrained weights are those of a related problem, already solved.
 
-Every start of a repetition meets the same data in the same order.
+Every start of a repetition meets the same data in the same order, and is measured by the updates that it takes to the
+target, against those of the start that takes the fewest there.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from notes.data.tasks import Split
-from notes.intervals import mean_interval
-from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
+from notes.intervals import Interval, mean_interval
+from notes.networks.extras import make_optimizer
+from notes.networks.mlp import Mlp
 from notes.networks.regression import Powers, ScratchRegression, fit_regression
 from notes.settings import Settings
 from notes.sources.synthetic import make_moons, make_multivariate
-from notes.studies.shared.base import Row, Verdict, column, rows_where
+from notes.studies.shared.base import Row, Verdict, choosing, column, judging, rows_where
+from notes.studies.shared.experiment import generator_for, random_for
+from notes.studies.shared.stacked import Reached, StackedLinear, descend, losses, side_by_side, stack, until
 
 CLAIM = "Constants, random numbers or pretrained weights: which start is good depends on the problem."
 NOTES = "6. Linear regression in code: initialisation"
 RULE = (
-    "The cost of constants is the number of updates to the target from zeros and from a constant (geometric mean of "
-    "both) over that from random numbers; a run that never gets there counts with all the updates it had. It depends "
-    "on the problem if the network's cost over the linear regression's is more than 2, or less than 1/2, by the 95 % "
-    "interval of the geometric mean over the repetitions: then the claim holds, else it fails."
+    "The best start of a problem takes the fewest updates to the target: geometric mean over the even repetitions; a "
+    "run that never gets there counts with all its updates. The cost of a start is its updates over the best one's, "
+    "geometric mean over the odd repetitions: it is good if the 95 % interval lies below 2, bad if it lies above. "
+    "Holds if a start is good for one of the two problems and bad for the other, fails otherwise."
 )
 STARTS = ("zeros", "constant", "random", "pretrained")
 PROBLEMS = ("linear regression", "network")
-DEPENDS = 2.0
+BAD = 2.0
 
 
 def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row a run: the updates to the target, and how many hidden units differ at the end."""
     rows: list[Row] = []
-    for repetition in range(settings.repetitions):
-        for problem, run in zip(PROBLEMS, (run_linear, run_network), strict=True):
-            for start in STARTS:
-                updates, reached, distinct = run(settings, start, generator_seed + repetition)
-                rows.append(
-                    {
-                        "problem": problem,
-                        "start": start,
-                        "repetition": repetition,
-                        "updates": updates,
-                        "reached": reached,
-                        "distinct_hidden_units": distinct,
-                    }
-                )
+    for start in STARTS:
+        linear = [(run_linear(settings, start, seed, repetition), 0) for repetition in range(settings.repetitions)]
+        for problem, runs in zip(PROBLEMS, (linear, run_networks(settings, start, seed)), strict=True):
+            for repetition, (run, distinct) in enumerate(runs):
+                case = {"problem": problem, "start": start, "repetition": repetition}
+                rows.append(case | run._asdict() | {"distinct_hidden_units": distinct})
     return rows
 
 
-def run_linear(settings: Settings, start: str, seed: int) -> tuple[int, bool, int]:
-    """Descend until no gradient is larger than the target; return updates, whether it got there, and no hidden unit."""
-    generator = torch.Generator().manual_seed(seed)
-    random = np.random.default_rng(seed)
+def run_linear(settings: Settings, start: str, seed: np.random.SeedSequence, repetition: int) -> Reached:
+    """Descend on a linear regression until no gradient is larger than the target."""
+    random = random_for(seed, repetition)
     true = random.standard_normal(settings.features)
     table = make_multivariate(
         rows=settings.rows, weights=true.tolist(), intercept=1.0, noise=0.5, correlation=0.5, generator=random
@@ -68,7 +65,7 @@ def run_linear(settings: Settings, start: str, seed: int) -> tuple[int, bool, in
     powers = Powers(settings.features, 1)  # not fitted: the features are standard normal as they are
     bias = torch.zeros(1, dtype=torch.float64)
     if start == "random":
-        weight = torch.randn(settings.features, dtype=torch.float64, generator=generator)
+        weight = torch.randn(settings.features, dtype=torch.float64, generator=generator_for(seed, repetition))
     elif start == "pretrained":
         weight = torch.from_numpy(true + settings.related * random.standard_normal(settings.features))
         bias += 1.0
@@ -79,37 +76,44 @@ def run_linear(settings: Settings, start: str, seed: int) -> tuple[int, bool, in
     *_, last = fit_regression(
         neuron, data, data, max_iterations=settings.max_iterations, tolerance=settings.gradient_target
     )
-    return int(last["epoch"]), last["train/largest_gradient"] <= settings.gradient_target, 0
+    return Reached(int(last["epoch"]), last["train/largest_gradient"] <= settings.gradient_target)
 
 
-def run_network(settings: Settings, start: str, seed: int) -> tuple[int, bool, int]:
-    """Train an MLP on moons to the target; return updates, whether it got there, and its distinct hidden units."""
-    random = np.random.default_rng(seed)
-    data, held_out = (_moons(settings.rows, random) for _ in range(2))
-    network = Mlp(2, settings.hidden_sizes, 2).initialise(torch.Generator().manual_seed(seed))
-    if start == "pretrained":
-        # The same two moons, turned around: related, yet not the same.
-        related, held_out_related = (_moons(settings.rows, random, settings.related) for _ in range(2))
-        train(settings, network, related, held_out_related, seed)
-    elif start != "random":
-        for parameter in network.parameters():
-            nn.init.constant_(parameter, _constant(settings, start))
-    updates, reached = train(settings, network, data, held_out, seed)
-    first = network.layers[0].weight if settings.hidden_sizes else torch.zeros(0, 2)
-    return updates, reached, len(torch.unique(torch.as_tensor(first).detach(), dim=0))
+def run_networks(settings: Settings, start: str, seed: np.random.SeedSequence) -> list[tuple[Reached, int]]:
+    """Train MLPs on moons to the target loss; return for each repetition the run, and its distinct hidden units."""
+    repetitions = range(settings.repetitions)
+    draws = [random_for(seed, repetition, 1) for repetition in repetitions]
+    moons, related = ([_moons_twice(settings.rows, draw, turn) for draw in draws] for turn in (0.0, settings.related))
+    networks = [Mlp(2, settings.hidden_sizes, 2).initialise(generator_for(seed, n, 1)) for n in repetitions]
+    if start in ("zeros", "constant"):
+        for network in networks:
+            for parameter in network.parameters():
+                nn.init.constant_(parameter, _constant(settings, start))
+    together = stack(networks)
+    if start == "pretrained":  # on the same two moons, turned around: related, yet not the same
+        train(settings, together, related, [generator_for(seed, n, 2) for n in repetitions])
+    runs = train(settings, together, moons, [generator_for(seed, n, 3) for n in repetitions])
+    first = together[0]
+    assert isinstance(first, StackedLinear)
+    units = [len(torch.unique(weight.detach(), dim=1).T) if settings.hidden_sizes else 0 for weight in first.weight]
+    return list(zip(runs, units, strict=True))
 
 
-def train(settings: Settings, network: Mlp, data: Split, held_out: Split, seed: int) -> tuple[int, bool]:
-    """Train until the validation loss is at the target; return the updates, and whether it got there."""
-    options = ClassifierOptions(
-        epochs=settings.epochs, batch_size=settings.batch_size, learning_rate=settings.mlp_learning_rate
-    )
-    updates = 0
-    for record in fit_classifier(network, data, held_out, options, generator=torch.Generator().manual_seed(seed)):
-        updates += math.ceil(settings.rows / settings.batch_size)
-        if record["val/loss"] <= settings.loss_target:
-            return updates, True
-    return updates, False
+def train(
+    settings: Settings,
+    together: nn.Module,
+    moons: Sequence[tuple[Split, Split]],
+    generators: Sequence[torch.Generator],
+) -> list[Reached]:
+    """Train on the first moons of each pair until the loss on the second, looked at each epoch, is at the target."""
+    data, held_out = (side_by_side(splits) for splits in zip(*moons, strict=True))
+    optimizer = make_optimizer(together, "adam", settings.mlp_learning_rate)
+    updates = descend(
+        together, *data, functional.cross_entropy, optimizer,
+        batch_size=settings.batch_size, epochs=settings.epochs, generators=generators,
+    )  # fmt: skip
+    an_epoch = math.ceil(settings.rows / settings.batch_size)
+    return until(updates, lambda: losses(together, *held_out) <= settings.loss_target, every=an_epoch)
 
 
 def _constant(settings: Settings, start: str) -> float:
@@ -117,34 +121,60 @@ def _constant(settings: Settings, start: str) -> float:
     return constants[start]
 
 
-def _moons(rows: int, random: np.random.Generator, turn: float = 0.0) -> Split:
-    """Return moons turned by an angle in radians."""
-    table = make_moons(rows=rows, noise=0.2, generator=random)
+def _moons_twice(rows: int, random: np.random.Generator, turn: float) -> tuple[Split, Split]:
+    """Return moons to train on and moons to validate with, turned by an angle in radians."""
     rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    return Split((table[["x1", "x2"]].to_numpy() @ rotation).astype(np.float32), table["y"].to_numpy(copy=True))
+    tables = [make_moons(rows=rows, noise=0.2, generator=random) for _ in range(2)]
+    first, second = (
+        Split((table[["x1", "x2"]].to_numpy() @ rotation).astype(np.float32), table["y"].to_numpy(copy=True))
+        for table in tables
+    )
+    return first, second
 
 
 def judge(rows: list[Row], settings: Settings) -> Verdict:
-    """Apply RULE."""
-    cost = {
-        problem: np.mean([log_updates(rows, problem, start) for start in STARTS[:2]], axis=0)
-        - log_updates(rows, problem, "random")
-        for problem in PROBLEMS
-    }
-    interval = mean_interval(cost["network"] - cost["linear regression"])
-    value, low, high = (float(end) for end in np.exp(interval))
-    depends = low > DEPENDS or high < 1 / DEPENDS
-    runs = [row for row in rows_where(rows, problem="network") if row["start"] in STARTS[:2]]
-    linear, network = (float(np.exp(cost[problem].mean())) for problem in PROBLEMS)
-    reached = sum(row["reached"] for row in runs)
-    finding = (
-        f"Constants instead of random numbers cost {linear:.1f} times the updates in linear regression, but "
-        f"{'at least ' if reached < len(runs) else ''}{network:.1f} times in a network, which then reaches its target "
-        f"in {reached} of {len(runs)} runs"
+    """Apply RULE; the effect is the largest contrast between the costs of a start in the two problems."""
+    logarithms = {problem: {start: log_cost(rows, problem, start) for start in STARTS} for problem in PROBLEMS}
+    linear, network = (
+        {start: _geometric_mean(values) for start, values in costs.items()} for costs in logarithms.values()
     )
-    effect = "updates that constants cost over random numbers: network's factor over linear regression's"
-    return Verdict("holds" if depends else "fails", effect, value, low, high, finding)
+    depends = any(
+        (one[start].high < BAD and other[start].low > BAD)
+        for start in STARTS
+        for one, other in ((linear, network), (network, linear))
+    )
+    apart = {start: logarithms[PROBLEMS[1]][start] - logarithms[PROBLEMS[0]][start] for start in STARTS}
+    widest = max(STARTS, key=lambda start: abs(float(apart[start].mean())))
+    finding = (
+        f"Updates to the target as a multiple of the best start's: in linear regression {_listed(rows, linear, 0)}; "
+        f"in a network {_listed(rows, network, 1)}"
+    )
+    effect = f"what a start of {widest} costs over the best start: a network's multiple over linear regression's"
+    return Verdict("holds" if depends else "fails", effect, *_geometric_mean(apart[widest]), finding)
 
 
-def log_updates(rows: list[Row], problem: str, start: str) -> np.ndarray:
-    return np.log(column(rows, "updates", problem=problem, start=start))
+def best_start(rows: list[Row], problem: str) -> str:
+    """Return the start with the fewest updates to the target over the even repetitions."""
+    runs = choosing(rows_where(rows, problem=problem))
+    return min(STARTS, key=lambda start: float(np.log(column(runs, "updates", start=start)).mean()))
+
+
+def log_cost(rows: list[Row], problem: str, start: str) -> np.ndarray:
+    """Return log(updates of a start / updates of the problem's best start) for each odd repetition."""
+    runs = judging(rows_where(rows, problem=problem))
+    updates, fewest = (np.log(column(runs, "updates", start=one)) for one in (start, best_start(rows, problem)))
+    logarithms: np.ndarray = updates - fewest
+    return logarithms
+
+
+def _geometric_mean(logarithms: np.ndarray) -> Interval:
+    return Interval(*(float(end) for end in np.exp(mean_interval(logarithms))))
+
+
+def _listed(rows: list[Row], costs: dict[str, Interval], problem: int) -> str:
+    runs = rows_where(rows, problem=PROBLEMS[problem])
+    parts = []
+    for start, cost in costs.items():
+        least = "" if column(runs, "reached", start=start).all() else "at least "
+        parts.append(f"{start} {least}{cost.value:.2g}")
+    return ", ".join(parts)

@@ -43,9 +43,9 @@ from notes.studies.shared.base import Row, Verdict, rows_where, table
 SEED = np.random.SeedSequence(7)
 CLEARING = ClearingGradients(repetitions=2, rows=100, steps=100, learning_rates=[0.5], hidden_size=8, batch_size=20)
 INITIALISATION = Initialisation(
-    repetitions=5, rows=100, features=2, constant=0.5, linear_learning_rate=0.1, gradient_target=1e-2,
+    repetitions=8, rows=100, features=2, constant=0.5, linear_learning_rate=0.1, gradient_target=1e-2,
     max_iterations=500, hidden_sizes=[16], mlp_learning_rate=0.02, batch_size=20, loss_target=0.3,
-    epochs=80, related=0.3,
+    epochs=40, related=0.3,
 )  # fmt: skip
 LOSS = LossChoice(
     repetitions=6, rows=200, hidden_sizes=[16], learning_rates=[1e-4, 0.03, 30.0], batch_size=50, accuracy_target=0.9,
@@ -169,7 +169,6 @@ def test_clearing_holds_where_updates_grow_and_training_breaks(growth_on_line: f
 COUNTEREXAMPLES: dict[str, tuple[ModuleType, Section, dict[str, Any]]] = {
     # Eight short steps: the sum of gradients is momentum, and helps.
     "no time to break": (clearing_gradients, CLEARING, {"steps": 20, "learning_rates": [0.02]}),
-    "no hidden units that could be equal": (initialisation, INITIALISATION, {"hidden_sizes": [], "loss_target": 0.45}),
     "a loss against itself": (loss_choice, LOSS, {"rivals": ["cross-entropy again"]}),
     "no time to come to rest": (closed_form, CLOSED, {"condition_numbers": [50.0], "max_iterations": 20}),
     "a straight line and many rows": (
@@ -268,8 +267,33 @@ def test_gradients_at_a_sure_mistake_are_those_of_the_formulas(
     assert loss_choice.gradient_at(criterion, -10.0) == pytest.approx(at_mistake(1 / (1 + np.exp(10))), rel=1e-9)
 
 
+def starts(linear: dict[str, float], network: dict[str, float]) -> list[Row]:
+    """Rows of four repetitions: the updates of every start, a little different in each."""
+    return [
+        {"problem": problem, "start": start, "repetition": repetition, "updates": noise * updates, "reached": True}
+        for problem, costs in zip(initialisation.PROBLEMS, (linear, network), strict=True)
+        for start, updates in costs.items()
+        for repetition, noise in enumerate([1.0, 1.1, 1.2, 1.3])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("network", "text"),
+    [
+        ({"zeros": 100, "constant": 100, "random": 100, "pretrained": 90}, "fails"),
+        ({"zeros": 900, "constant": 100, "random": 100, "pretrained": 90}, "holds"),
+        ({"zeros": 100, "constant": 100, "random": 100, "pretrained": 10}, "holds"),
+        ({"zeros": 190, "constant": 100, "random": 100, "pretrained": 100}, "fails"),
+    ],
+)
+def test_a_start_must_be_good_for_one_problem_and_bad_for_the_other(network: dict[str, float], text: str) -> None:
+    linear = {"zeros": 50.0, "constant": 50.0, "random": 50.0, "pretrained": 40.0}
+    for rows in (starts(linear, network), starts(network, linear)):
+        assert initialisation.judge(rows, INITIALISATION).text == text
+
+
 def test_hidden_units_that_start_equal_stay_equal() -> None:
-    rows = initialisation.measure(INITIALISATION.model_copy(update={"repetitions": 2, "epochs": 5}), SEED)
+    rows = initialisation.measure(INITIALISATION.model_copy(update={"repetitions": 4, "epochs": 5}), SEED)
     units = {row["start"]: row["distinct_hidden_units"] for row in rows if row["problem"] == "network"}
     assert units == {"zeros": 1, "constant": 1, "random": 16, "pretrained": 16}
 

@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from notes.figures.canvas import BLUE, GREY, VERMILION, canvas, legend_below, styled
-from notes.studies.initialisation import PROBLEMS, STARTS, log_updates
+from notes.figures.canvas import BLACK, BLUE, GREY, VERMILION, canvas, legend_below, styled
+from notes.studies.initialisation import BAD, PROBLEMS, STARTS, best_start
 from notes.studies.shared.base import Row, Verdict, rows_where
 
 
@@ -25,12 +25,15 @@ def draw(rows: list[Row], verdict: Verdict) -> Figure:
                     index + offsets[chosen], [runs[position]["updates"] for position in chosen],
                     marker=marker, s=22, color=color, label=label if index == 0 else None, zorder=3,
                 )  # fmt: skip
-            axes.hlines(np.exp(log_updates(rows, problem, start).mean()), index - 0.32, index + 0.32, color=GREY)
+            middle = np.exp(np.log([row["updates"] for row in runs]).mean())
+            axes.hlines(middle, index - 0.32, index + 0.32, color=BLACK)
+            if start == best_start(rows, problem):
+                axes.axhline(BAD * middle, color=GREY, linestyle="--", label="twice the best start: bad above")
         axes.set_xticks(range(len(STARTS)), STARTS)
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
         axes.grid(visible=False, axis="x")
         axes.set_title(problem, loc="left")
     panels[0].set_ylabel("updates to the target\n(line: geometric mean)")
-    legend_below(figure, panels[0])
+    legend_below(figure, panels[0], columns=3)
     return figure

@@ -64,7 +64,7 @@ class ClearingGradients(Section):
 class Initialisation(Section):
     """Linear regression and an MLP on moons from constants, random numbers and pretrained weights."""
 
-    repetitions: Repetitions
+    repetitions: Halves
     rows: Annotated[int, Field(ge=20, le=100_000)]
     features: Annotated[int, Field(ge=1, le=1000)]
     constant: Positive
