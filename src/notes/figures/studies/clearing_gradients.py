@@ -1,37 +1,50 @@
 """The figure of the study clearing_gradients."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from notes.figures.canvas import BLACK, canvas, legend_below, series, styled
-from notes.studies.clearing_gradients import PROBLEMS, SHOWN, means_of_blocks
-from notes.studies.shared.base import Row, Verdict, rows_where
+from notes.studies.clearing_gradients import PROBLEMS, blocks, works, worse_by
+from notes.studies.shared.base import Row, Verdict
+
+SHOWN = 1e-4, 1e3  # what explodes or falls to the last bit leaves the picture
 
 
 @styled
 def draw(rows: list[Row], verdict: Verdict) -> Figure:
-    """Draw loss (above) and length of update (below) over the steps, a column a problem."""
-    figure, panels = canvas(verdict.finding, rows=2, columns=2, width=7.5, height=6.5)
-    steps = sorted({row["last_step"] for row in rows})
-    rates = list(dict.fromkeys(row["learning_rate"] for row in rows))
-    colors = [color for color, _ in series(dict.fromkeys(map(str, rates))).values()]
-    for index, problem in enumerate(PROBLEMS):
-        for axes, name in ((panels[index], "loss"), (panels[index + 2], "update_length")):
-            for learning_rate, color in zip(rates, colors, strict=True):
-                for cleared, style in ((True, "-"), (False, "--")):
-                    runs = means_of_blocks(rows, problem, learning_rate, cleared, name)
-                    label = f"learning rate {learning_rate:g}" if cleared else None
-                    axes.plot(steps, np.median(runs, axis=0), color=color, linestyle=style, label=label)
-            axes.set_yscale("log")
-            low, high = axes.get_ylim()
-            axes.set_ylim(max(low, SHOWN[0]), min(high, SHOWN[1]))
-        exploding = {row["learning_rate"] for row in rows_where(rows, problem=problem, cleared=True, exploded=True)}
-        note = [f"; {rate:g} explodes when cleared, out of sight" for rate in sorted(exploding)]
-        panels[index].set_title("".join([problem, *note]), loc="left")
-        panels[index + 2].set_xlabel("step (lines: median of the runs)")
+    """Draw the loss over the steps (left, middle) and how much worse it ends without clearing (right)."""
+    figure, (*panels, factors) = canvas(verdict.finding, columns=3, width=11.5, height=4.6)
+    rates = sorted({row["learning_rate"] for row in rows})
+    colors = dict(zip(rates, (color for color, _ in series(dict.fromkeys(map(str, rates))).values()), strict=True))
+    for axes, problem in zip(panels, PROBLEMS, strict=True):
+        _draw_losses(axes, rows, problem, colors)
     panels[0].plot([], [], color=BLACK, linestyle="-", label="gradients cleared")
     panels[0].plot([], [], color=BLACK, linestyle="--", label="not cleared")
-    panels[0].set_ylabel("loss")
-    panels[2].set_ylabel("length of the update\n(in units of the weights)")
+    panels[0].set_ylabel("loss (median of the runs)")
+    for place, problem in enumerate(PROBLEMS):
+        for rate in (rate for rate in rates if works(rows, problem, rate)):
+            value, low, high = worse_by(rows, problem, rate)
+            x = place + 0.16 * (rates.index(rate) - (len(rates) - 1) / 2)
+            factors.errorbar([x], [value], [[value - low], [high - value]], fmt="o", capsize=4, color=colors[rate])
+    factors.axhline(2, color=BLACK, linestyle=":")
+    factors.text(len(PROBLEMS) - 0.5, 2.1, "twice: spoilt above", ha="right", va="bottom")
+    factors.set(title="loss without clearing ÷ with it, at the end", yscale="log", xlim=(-0.5, len(PROBLEMS) - 0.5))
+    factors.set_xticks(range(len(PROBLEMS)), PROBLEMS)
+    factors.grid(visible=False, axis="x")
     legend_below(figure, panels[0], columns=3)
     return figure
+
+
+def _draw_losses(axes: Axes, rows: list[Row], problem: str, colors: dict[float, str]) -> None:
+    steps = sorted({row["last_step"] for row in rows})
+    for rate, color in colors.items():
+        for cleared, style in ((True, "-"), (False, "--")):
+            label = f"learning rate {rate:g}" if cleared else None
+            middle = np.median(blocks(rows, problem, rate, cleared), axis=0)
+            axes.plot(steps, middle, color=color, linestyle=style, label=label)
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, SHOWN[0]), min(high, SHOWN[1]))
+    stuck = [f"{rate:g}" for rate in colors if not works(rows, problem, rate)]
+    axes.set(title=problem + f" ({' and '.join(stuck)} does not work)" * bool(stuck), xlabel="step")
