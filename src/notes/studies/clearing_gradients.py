@@ -17,14 +17,14 @@ from itertools import product
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from notes.intervals import Interval, mean_interval
 from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.sources.synthetic import make_linear, make_moons
-from notes.studies.shared.base import Row, Verdict, column, text_of
+from notes.studies.shared.base import Row, Verdict, column, listed, text_of
 from notes.studies.shared.experiment import generator_for, random_for
+from notes.studies.shared.stacked import losses, stack
 
 CLAIM = "Gradients must be cleared: where training works with clearing, it ends at a worse loss without."
 NOTES = "6. Linear regression in code: why gradients are cleared"
@@ -38,7 +38,9 @@ RULE = (
 SPOILT = 2.0
 BLOCKS = 20  # of equal length: the table has the mean of each
 LAST = -(BLOCKS // 10)  # the blocks of the last tenth of the steps
-LIMIT = 1e12  # a loss beyond it has exploded; the run ends and keeps its last values
+LIMIT = 1e12  # a loss beyond it has exploded, and counts as this
+
+Draws = list[tuple[np.random.Generator, torch.Generator]]  # one a repetition
 
 
 def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
@@ -46,64 +48,66 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     rows: list[Row] = []
     for problem, start in PROBLEMS.items():
         for learning_rate, cleared in product(settings.learning_rates, (True, False)):
-            for repetition in range(settings.repetitions):
-                parameters, loss_of = start(settings, random_for(seed, repetition), generator_for(seed, repetition))
-                losses = list(descend(parameters, loss_of, learning_rate, settings.steps, cleared=cleared))
+            draws = [(random_for(seed, n), generator_for(seed, n)) for n in range(settings.repetitions)]
+            parameters, losses_of = start(settings, draws)
+            losses = list(descend(parameters, losses_of, learning_rate, settings.steps, cleared=cleared))
+            for repetition, history in enumerate(np.array(losses).T):
                 case = {"problem": problem, "learning_rate": learning_rate, "cleared": cleared}
-                case |= {"repetition": repetition, "first_loss": losses[0], "exploded": len(losses) < settings.steps}
-                losses += losses[-1:] * (settings.steps - len(losses))
-                for block, part in enumerate(np.array_split(losses, BLOCKS), start=1):
+                case |= {"repetition": repetition, "first_loss": float(history[0])}
+                for block, part in enumerate(np.array_split(history, BLOCKS), start=1):
                     rows.append(case | {"last_step": settings.steps * block // BLOCKS, "loss": float(part.mean())})
     return rows
 
 
 def descend(
-    parameters: list[Tensor], loss_of: Callable[[], Tensor], learning_rate: float, steps: int, *, cleared: bool
-) -> Iterator[float]:
-    """Take steps of gradient descent, with or without clearing, and yield the loss before each."""
+    parameters: list[Tensor], losses_of: Callable[[], Tensor], learning_rate: float, steps: int, *, cleared: bool
+) -> Iterator[list[float]]:
+    """Take steps of gradient descent, with or without clearing, and yield the losses before each.
+
+    The runs (repetitions,) go side by side: the gradient of the sum of their losses is that of each for its own
+    parameters. A run that explodes goes on with the loss LIMIT.
+    """
     for _ in range(steps):
-        loss = loss_of()
+        losses = losses_of()
         if cleared:
             for parameter in parameters:
                 parameter.grad = None
-        loss.backward()
+        losses.sum().backward()
         with torch.no_grad():
             for parameter in parameters:
                 assert parameter.grad is not None
                 parameter -= learning_rate * parameter.grad
-        if not loss.item() < LIMIT:
-            return
-        yield loss.item()
+        yield losses.detach().nan_to_num(nan=LIMIT, posinf=LIMIT).clamp(max=LIMIT).tolist()
 
 
-def start_line(
-    settings: Settings, random: np.random.Generator, generator: torch.Generator
-) -> tuple[list[Tensor], Callable[[], Tensor]]:
-    """Return the parameters of a line and its mean squared error over all rows: full-batch descent."""
-    table = make_linear(rows=settings.rows, slope=2.5, intercept=-1.0, noise=0.8, generator=random)
-    x, y = torch.tensor(table["x1"].to_numpy()), torch.tensor(table["y"].to_numpy())
-    weight = torch.randn(1, dtype=torch.float64, generator=generator).requires_grad_()
-    bias = torch.zeros(1, dtype=torch.float64, requires_grad=True)
-    return [weight, bias], lambda: ((x * weight + bias - y) ** 2).mean()
+def start_lines(settings: Settings, draws: Draws) -> tuple[list[Tensor], Callable[[], Tensor]]:
+    """Return the parameters of a line a draw, and their mean squared errors over all rows: full-batch descent."""
+    tables = [
+        make_linear(rows=settings.rows, slope=2.5, intercept=-1.0, noise=0.8, generator=random) for random, _ in draws
+    ]
+    x, y = (torch.tensor(np.stack([table[name].to_numpy() for table in tables])) for name in ("x1", "y"))
+    weights = [torch.randn(1, dtype=torch.float64, generator=generator) for _, generator in draws]
+    weight, bias = torch.stack(weights).requires_grad_(), torch.zeros(len(draws), 1, dtype=torch.float64)
+    bias.requires_grad_()
+    return [weight, bias], lambda: ((x * weight + bias - y) ** 2).mean(dim=1)
 
 
-def start_network(
-    settings: Settings, random: np.random.Generator, generator: torch.Generator
-) -> tuple[list[Tensor], Callable[[], Tensor]]:
-    """Return the parameters of an MLP and its cross-entropy over a mini-batch of moons, a new one at each call."""
-    table = make_moons(rows=settings.rows, noise=0.2, generator=random)
-    inputs = torch.tensor(table[["x1", "x2"]].to_numpy(np.float32))
-    labels = torch.tensor(table["y"].to_numpy())
-    network = Mlp(2, [settings.hidden_size], 2).initialise(generator)
+def start_networks(settings: Settings, draws: Draws) -> tuple[list[Tensor], Callable[[], Tensor]]:
+    """Return the parameters of an MLP a draw, and their cross-entropies over mini-batches of moons, new each time."""
+    tables = [make_moons(rows=settings.rows, noise=0.2, generator=random) for random, _ in draws]
+    inputs = torch.tensor(np.stack([table[["x1", "x2"]].to_numpy(np.float32) for table in tables]))
+    labels = torch.tensor(np.stack([table["y"].to_numpy() for table in tables]))
+    together = stack([Mlp(2, [settings.hidden_size], 2).initialise(generator) for _, generator in draws])
+    each, size = torch.arange(len(draws))[:, None], (settings.batch_size,)
 
-    def loss_of() -> Tensor:
-        batch = torch.randint(settings.rows, (settings.batch_size,), generator=generator)
-        return functional.cross_entropy(network(inputs[batch]), labels[batch])
+    def losses_of() -> Tensor:
+        batch = torch.stack([torch.randint(settings.rows, size, generator=generator) for _, generator in draws])
+        return losses(together, inputs[each, batch], labels[each, batch])
 
-    return list(network.parameters()), loss_of
+    return list(together.parameters()), losses_of
 
 
-PROBLEMS = {"line": start_line, "network": start_network}
+PROBLEMS = {"line": start_lines, "network": start_networks}
 
 
 def judge(rows: list[Row], settings: Settings) -> Verdict:
@@ -123,13 +127,10 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
     if not cases:
         return Verdict("fails", effect, 1.0, 1.0, 1.0, "No learning rate works, even with clearing")
     least, problem, rate = min(cases)
-    counts = [
-        f"of the {name} at {len(spoilt[name])} of the {len(factors)} learning rates that work with it"
-        for name, factors in worse.items()
-    ]
+    counts = [f"{len(spoilt[name])} of {len(factors)} on the {name}" for name, factors in worse.items()]
     finding = (
-        f"Without clearing training is spoilt {', '.join(counts)}; least on the {problem} at learning rate {rate:g}, "
-        f"where the loss ends {least.value:.2g} times as high"
+        f"Of the learning rates that work with clearing, training without it is spoilt at {listed(counts)}; least on "
+        f"the {problem} at learning rate {rate:g}, where the loss ends {least.value:.2g} times as high"
     )
     return Verdict(text_of(passed, list(PROBLEMS)), effect, *least, finding)
 

@@ -85,6 +85,7 @@ class Reached(NamedTuple):
 
 def until(updates: Iterator[None], at_target: Callable[[], Tensor], *, every: int = 1) -> list[Reached]:
     """Take updates until every network has been at its target, asked after every `every` of them."""
+    at_target = torch.no_grad()(at_target)
     first, taken = torch.zeros_like(at_target(), dtype=torch.long), 0
     for taken, _ in enumerate(updates, start=1):
         if taken % every == 0:
@@ -103,7 +104,6 @@ def accuracies(stacked: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     return shares
 
 
-@torch.no_grad()
 def losses(stacked: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     """Return the cross-entropy (networks,) on such data, which is the log loss where there is one logit."""
     logits = stacked(inputs)
