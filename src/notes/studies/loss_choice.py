@@ -13,6 +13,7 @@ a margin: +m for the right class, -m for the wrong.
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -25,8 +26,8 @@ from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, rows_where, text_of
 from notes.studies.shared.experiment import generator_for, sample
-from notes.studies.shared.rates import Case, at_an_end, at_best_rate, ratio
-from notes.studies.shared.stacked import Reached, accuracies, descend, side_by_side, stack, until
+from notes.studies.shared.rates import Case, at_an_end, judged, ratio, run_at_best_rate
+from notes.studies.shared.stacked import accuracies, descend, side_by_side, stack, until
 
 CLAIM = "Mean squared error does not suit classification: a network learns slower with it than with cross-entropy."
 NOTES = "7. Classification: mean squared error suits regression, not classification"
@@ -70,18 +71,19 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
         for name in names
         for margin in MARGINS
     ]
-    data, held_out = (
-        side_by_side(sample(split, settings.rows, generator_for(seed, n, part)) for n in range(settings.repetitions))
-        for part, split in enumerate((load_split("mnist", "train"), load_split("mnist", "validation")))
-    )
+    digits, held_out = (load_split("mnist", name) for name in ("train", "validation"))
+
+    def run(loss: str, rate: float, repetitions: list[int]) -> list[Row]:
+        data, unseen = (
+            side_by_side(sample(split, settings.rows, generator_for(seed, n, part)) for n in repetitions)
+            for part, split in enumerate((digits, held_out))
+        )
+        generators = [generator_for(seed, repetition) for repetition in repetitions]
+        return epochs_to_target(settings, loss, rate, data, unseen, generators)
+
     for name in names:
-        for rate in settings.learning_rates:
-            generators = [generator_for(seed, repetition) for repetition in range(settings.repetitions)]
-            case = {"kind": "training", "loss": name, "learning_rate": rate}
-            for repetition, run in enumerate(epochs_to_target(settings, name, rate, data, held_out, generators)):
-                updates_an_epoch = math.ceil(settings.rows / settings.batch_size)
-                epochs = {"epochs": run.updates // updates_an_epoch, "reached": run.reached}
-                rows.append(case | {"repetition": repetition} | epochs)
+        case = runs_of(name)
+        rows += run_at_best_rate(partial(run, name), case, settings.learning_rates, settings.repetitions, "epochs")
     return rows
 
 
@@ -99,7 +101,7 @@ def epochs_to_target(
     data: tuple[Tensor, Tensor],
     held_out: tuple[Tensor, Tensor],
     generators: list[torch.Generator],
-) -> list[Reached]:
+) -> list[Row]:
     """Train until the validation accuracies are at the target; equal generators give every loss the same start."""
     features = data[0].shape[-1]
     together = stack([Mlp(features, settings.hidden_sizes, 10).initialise(one) for one in generators])
@@ -107,23 +109,21 @@ def epochs_to_target(
         together, *data, LOSSES[loss], make_optimizer(together, "adam", rate),
         batch_size=settings.batch_size, epochs=settings.epochs, generators=generators,
     )  # fmt: skip
-    return until(
-        updates,
-        lambda: accuracies(together, *held_out) >= settings.accuracy_target,
-        every=math.ceil(settings.rows / settings.batch_size),
-    )
+    an_epoch = math.ceil(settings.rows / settings.batch_size)
+    runs = until(updates, lambda: accuracies(together, *held_out) >= settings.accuracy_target, every=an_epoch)
+    return [{"epochs": run.updates // an_epoch, "reached": run.reached} for run in runs]
 
 
 def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE; the effect is the first rival's epochs as a multiple of those of cross-entropy."""
     factors = {rival: ratio(rows, "epochs", runs_of(rival), runs_of(REFERENCE)) for rival in settings.rivals}
     text = text_of([rival for rival, factor in factors.items() if factor.low > 1], settings.rivals)
-    if at_an_end(rows, "epochs", [runs_of(name) for name in (REFERENCE, *settings.rivals)]):
+    if at_an_end(rows, [runs_of(name) for name in (REFERENCE, *settings.rivals)]):
         text = "unsettled"
     sure = {row["loss"]: row["gradient"] for row in rows_where(rows, kind="gradient", margin=float(MARGINS[0]))}
     times = []
     for rival, factor in factors.items():
-        least = "" if at_best_rate(rows, "epochs", runs_of(rival), "reached").all() else "at least "
+        least = "" if judged(rows, "reached", runs_of(rival)).all() else "at least "
         times.append(f"{rival} takes {least}{factor.value:.2g} times [{factor.low:.2g}, {factor.high:.2g}]")
     gradients = " and ".join(f"{sure[rival] / sure[REFERENCE]:.2g}" for rival in settings.rivals)
     finding = (

@@ -12,6 +12,7 @@ wall times in MLflow show that, and no verdict rests on them.
 
 import math
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, text_of
 from notes.studies.shared.experiment import generator_for, sample
-from notes.studies.shared.rates import at_an_end, at_best_rate, ratio
+from notes.studies.shared.rates import at_an_end, judged, ratio, run_at_best_rate
 from notes.studies.shared.stacked import accuracies, descend, side_by_side, stack, until
 
 CLAIM = "A network trains faster on mini-batches than on the whole set at once."
@@ -41,22 +42,23 @@ RULE = (
 
 def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row for each batch size, learning rate and repetition: the work to the target."""
-    data, held_out = (
-        side_by_side(sample(split, size, generator_for(seed, n, part)) for n in range(settings.repetitions))
-        for part, (split, size) in enumerate(
-            (
-                (load_split("mnist", "train"), settings.rows),
-                (load_split("mnist", "validation"), settings.validation_rows),
-            )
+    digits, held_out = (load_split("mnist", name) for name in ("train", "validation"))
+
+    def run(batch_size: int, rate: float, repetitions: list[int]) -> list[Row]:
+        data, unseen = (
+            side_by_side(sample(split, size, generator_for(seed, n, part)) for n in repetitions)
+            for part, (split, size) in enumerate(((digits, settings.rows), (held_out, settings.validation_rows)))
         )
-    )
-    rows: list[Row] = []
-    for batch_size in [*settings.batch_sizes, settings.rows]:
-        for rate in settings.learning_rates:
-            generators = [generator_for(seed, repetition) for repetition in range(settings.repetitions)]
-            for repetition, work in enumerate(work_to_target(settings, batch_size, rate, data, held_out, generators)):
-                rows.append({"batch_size": batch_size, "learning_rate": rate, "repetition": repetition} | work)
-    return rows
+        generators = [generator_for(seed, repetition) for repetition in repetitions]
+        return work_to_target(settings, batch_size, rate, data, unseen, generators)
+
+    return [
+        row
+        for size in [*settings.batch_sizes, settings.rows]
+        for row in run_at_best_rate(
+            partial(run, size), {"batch_size": size}, settings.learning_rates, settings.repetitions, "samples"
+        )
+    ]
 
 
 def work_to_target(
@@ -95,9 +97,9 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
     faster = {case["batch_size"]: ratio(rows, "samples", full, case) for case in mini}
     passed = [f"{size}" for size, factor in faster.items() if factor.low > 1]
     text = text_of(passed, list(map(str, faster)), "for batches of")
-    if at_an_end(rows, "samples", [*mini, full]):
+    if at_an_end(rows, [*mini, full]):
         text = "unsettled"
-    gains = [np.log(at_best_rate(rows, "samples", full) / at_best_rate(rows, "samples", case)) for case in mini]
+    gains = [np.log(judged(rows, "samples", full) / judged(rows, "samples", case)) for case in mini]
     value, low, high = (float(end) for end in np.exp(mean_interval(np.mean(gains, axis=0))))
     small, whole = (
         f"{_mean(rows, 'samples', case):,.0f} samples in {_mean(rows, 'updates', case):.0f} updates"
@@ -115,4 +117,4 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
 
 
 def _mean(rows: list[Row], name: str, case: Row) -> float:
-    return float(np.exp(np.log(at_best_rate(rows, "samples", case, name)).mean()))
+    return float(np.exp(np.log(judged(rows, name, case)).mean()))

@@ -19,7 +19,7 @@ from notes.networks.mlp import Mlp, log_loss, to_tensors
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict
 from notes.studies.shared.experiment import generator_for
-from notes.studies.shared.rates import at_an_end, at_best_rate, best_rate, ratio
+from notes.studies.shared.rates import at_an_end, best_rate, judged, ratio, run_at_best_rate
 from notes.studies.shared.stacked import Reached, descend, for_all, losses, stack, until
 
 CLAIM = "Tanh, whose outputs are centred on zero, converges faster than sigmoid."
@@ -46,16 +46,16 @@ class Shifted(nn.Module):
 
 def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row for each network, learning rate and repetition: the updates to the target, and if it was reached."""
-    data, held_out = (
-        for_all(to_tensors(load_split("moons", name), "cpu"), settings.repetitions) for name in ("train", "validation")
-    )
+    data, held_out = (to_tensors(load_split("moons", name), "cpu") for name in ("train", "validation"))
     rows: list[Row] = []
     for network, name in names(settings).items():
-        for rate in settings.learning_rates:
-            generators = [generator_for(seed, repetition) for repetition in range(settings.repetitions)]
-            for repetition, run in enumerate(updates_to_target(settings, network, rate, data, held_out, generators)):
-                case = {"network": network, "activation": name, "learning_rate": rate, "repetition": repetition}
-                rows.append(case | run._asdict())
+
+        def run(rate: float, repetitions: list[int], network: str = network) -> list[Row]:
+            generators = [generator_for(seed, repetition) for repetition in repetitions]
+            return [one._asdict() for one in updates_to_target(settings, network, rate, data, held_out, generators)]
+
+        case = {"network": network, "activation": name}
+        rows += run_at_best_rate(run, case, settings.learning_rates, settings.repetitions, "updates")
     return rows
 
 
@@ -79,7 +79,7 @@ def updates_to_target(
     for network in networks if name == "shifted" else []:
         layers = (layer if isinstance(layer, nn.Linear) else Shifted(layer) for layer in network.layers)
         network.layers = nn.Sequential(*layers)
-    together = stack(networks)
+    together, data, held_out = stack(networks), for_all(data, len(networks)), for_all(held_out, len(networks))
     updates = descend(
         together, *data, log_loss, make_optimizer(together, "sgd", rate, momentum=settings.momentum),
         batch_size=settings.batch_size, epochs=settings.max_epochs, generators=generators,
@@ -92,7 +92,7 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
     cases = {network: {"network": network} for network in names(settings)}
     slower = ratio(rows, "updates", cases["uncentred"], cases["centred"])
     text = "holds" if slower.low > 1 else "fails"
-    if at_an_end(rows, "updates", [cases["centred"], cases["uncentred"]]):
+    if at_an_end(rows, [cases["centred"], cases["uncentred"]]):
         text = "unsettled"
     found = {network: _described(rows, case) for network, case in cases.items()}
     return Verdict(
@@ -106,6 +106,6 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
 
 
 def _described(rows: list[Row], case: dict[str, str]) -> str:
-    updates, reached = (at_best_rate(rows, "updates", case, name) for name in ("updates", "reached"))
+    updates, reached = (judged(rows, name, case) for name in ("updates", "reached"))
     least = "" if reached.all() else "at least "
     return f"{least}{np.exp(np.log(updates).mean()):.0f} updates at learning rate {best_rate(rows, 'updates', case):g}"

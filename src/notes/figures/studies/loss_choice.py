@@ -7,7 +7,7 @@ from matplotlib.ticker import LogLocator
 from notes.figures.canvas import canvas, legend_below, series, styled
 from notes.intervals import mean_interval
 from notes.studies.loss_choice import MARGINS, runs_of
-from notes.studies.shared.base import Row, Verdict, column, rows_where
+from notes.studies.shared.base import Row, Verdict, choosing, column, rows_where
 from notes.studies.shared.rates import best_rate
 
 
@@ -20,13 +20,13 @@ def draw(rows: list[Row], verdict: Verdict) -> Figure:
         gradients.plot(
             column(curve, "margin"), column(curve, "gradient"), color=color, marker=marker, markersize=3.5, label=name
         )
-        runs = rows_where(rows, **runs_of(name))
+        runs = choosing(rows_where(rows, **runs_of(name)))
         rates = sorted({row["learning_rate"] for row in runs})
         logarithms = [np.log(column(runs, "epochs", learning_rate=rate)) for rate in rates]
         value, low, high = (np.exp(ends) for ends in zip(*map(mean_interval, logarithms), strict=True))
         training.plot(rates, value, color=color, marker=marker)
         training.fill_between(rates, low, high, color=color, alpha=0.2)
-        best = rates.index(best_rate(rows, "epochs", runs_of(name)))
+        best = rates.index(best_rate(runs, "epochs", {}))
         training.plot(rates[best], value[best], "o", color=color, markersize=14, fillstyle="none", markeredgewidth=1.5)
     gradients.set(yscale="log", ylim=(1e-5, 100), ylabel="length of the gradient at the logits")
     gradients.set_xlabel("logit of the right class minus that of the wrong one\n(left: a sure mistake)")

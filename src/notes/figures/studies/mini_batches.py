@@ -7,8 +7,8 @@ from matplotlib.ticker import LogLocator
 
 from notes.figures.canvas import BLUE, GREY, VERMILION, canvas, series, styled
 from notes.intervals import mean_interval
-from notes.studies.shared.base import Row, Verdict, column
-from notes.studies.shared.rates import at_best_rate, best_rate
+from notes.studies.shared.base import Row, Verdict, choosing, column
+from notes.studies.shared.rates import best_rate, judged
 
 
 @styled
@@ -18,7 +18,7 @@ def draw(rows: list[Row], verdict: Verdict) -> Figure:
     sizes = sorted({row["batch_size"] for row in rows})
     _draw_rates(rates, rows, sizes)
     for axes, name, text in ((samples, "samples", "samples worked through"), (updates, "updates", "updates")):
-        found = [at_best_rate(rows, "samples", {"batch_size": size}, name) for size in sizes]
+        found = [judged(rows, name, {"batch_size": size}) for size in sizes]
         for size, values in zip(sizes, found, strict=True):
             axes.plot([size] * len(values), values, ".", color=GREY, alpha=0.5)
         means = [np.exp(np.log(values).mean()) for values in found]
@@ -35,7 +35,7 @@ def _draw_rates(axes: Axes, rows: list[Row], sizes: list[int]) -> None:
     rates = sorted({row["learning_rate"] for row in rows})
     names = {f"all {size}" if size == sizes[-1] else f"batches of {size}": size for size in sizes}
     for (name, size), (color, marker) in zip(names.items(), series(names).values(), strict=True):
-        logarithms = [np.log(column(rows, "samples", batch_size=size, learning_rate=rate)) for rate in rates]
+        logarithms = [np.log(column(choosing(rows), "samples", batch_size=size, learning_rate=rate)) for rate in rates]
         value, low, high = (np.exp(ends) for ends in zip(*map(mean_interval, logarithms), strict=True))
         axes.plot(rates, value, color=color, marker=marker, label=name)
         axes.fill_between(rates, low, high, color=color, alpha=0.2)

@@ -6,7 +6,7 @@ from matplotlib.ticker import LogLocator
 
 from notes.figures.canvas import GREY, canvas, legend_below, series, styled
 from notes.intervals import mean_interval
-from notes.studies.shared.base import Row, Verdict, column
+from notes.studies.shared.base import Row, Verdict, choosing, column
 from notes.studies.shared.rates import best_rate
 
 
@@ -17,7 +17,7 @@ def draw(rows: list[Row], verdict: Verdict) -> Figure:
     rates = sorted({row["learning_rate"] for row in rows})
     names = {str(row["network"]): str(row["activation"]) for row in rows}
     for network, (color, marker) in series(names).items():
-        logarithms = [np.log(column(rows, "updates", network=network, learning_rate=rate)) for rate in rates]
+        logarithms = [np.log(column(choosing(rows), "updates", network=network, learning_rate=rate)) for rate in rates]
         value, low, high = (np.exp(ends) for ends in zip(*map(mean_interval, logarithms), strict=True))
         axes.plot(rates, value, color=color, marker=marker, label=names[network])
         axes.fill_between(rates, low, high, color=color, alpha=0.2)

@@ -1,10 +1,10 @@
 """Contestants that are compared each at its own best learning rate.
 
-The even repetitions choose the rate, the odd ones judge it. A best rate at the end of the list is no best rate: beyond
-it might lie a better one.
+The even repetitions try every rate and choose one, and only at that one do the odd repetitions run, which judge. A best
+rate at an end of the list is no best rate: beyond it might lie a better one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,23 @@ from notes.studies.shared.base import Row, choosing, column, judging, rows_where
 Case = dict[str, Any]  # the columns, with their values, that tell a contestant's rows
 
 
+def run_at_best_rate(
+    run: Callable[[float, list[int]], Iterable[Row]], case: Case, rates: Sequence[float], repetitions: int, cost: str
+) -> list[Row]:
+    """Return the rows of a contestant: of the even repetitions at every rate, and of the odd ones at the best rate.
+
+    `run(rate, repetitions)` returns a row for each repetition.
+    """
+    even, odd = (list(range(first, repetitions, 2)) for first in (0, 1))
+
+    def rows_at(rate: float, numbers: list[int]) -> list[Row]:
+        named = case | {"learning_rate": rate}
+        return [named | {"repetition": n} | row for n, row in zip(numbers, run(rate, numbers), strict=True)]
+
+    rows = [row for rate in rates for row in rows_at(rate, even)]
+    return rows + rows_at(best_rate(rows, cost, case), odd)
+
+
 def best_rate(rows: Sequence[Row], cost: str, case: Case) -> float:
     """Return the learning rate with the lowest geometric mean of the column `cost` over the even repetitions."""
     runs = choosing(rows_where(rows, **case))
@@ -23,19 +40,18 @@ def best_rate(rows: Sequence[Row], cost: str, case: Case) -> float:
     return min(rates, key=lambda rate: float(np.log(column(runs, cost, learning_rate=rate)).mean()))
 
 
-def at_best_rate(rows: Sequence[Row], cost: str, case: Case, name: str = "") -> npt.NDArray[np.float64]:
-    """Return `cost`, or the column `name`, of the odd repetitions at the best learning rate."""
-    best = best_rate(rows, cost, case)
-    return column(judging(rows_where(rows, **case)), name or cost, learning_rate=best)
+def judged(rows: Sequence[Row], name: str, case: Case) -> npt.NDArray[np.float64]:
+    """Return a column of the odd repetitions, each at the rate that was chosen for it."""
+    return column(judging(rows_where(rows, **case)), name)
 
 
-def at_an_end(rows: Sequence[Row], cost: str, cases: Sequence[Case]) -> bool:
-    """Return whether the best learning rate of one of these is the first or the last of the list."""
+def at_an_end(rows: Sequence[Row], cases: Sequence[Case]) -> bool:
+    """Return whether the rate chosen for one of these is the first or the last of the list."""
     rates = {row["learning_rate"] for row in rows if "learning_rate" in row}
-    return any(best_rate(rows, cost, case) in (min(rates), max(rates)) for case in cases)
+    return any(rate in (min(rates), max(rates)) for case in cases for rate in judged(rows, "learning_rate", case))
 
 
 def ratio(rows: Sequence[Row], cost: str, case: Case, reference: Case) -> Interval:
     """Return one contestant's cost as a multiple of another's: geometric mean of the pairs, odd repetitions."""
-    first, second = (np.log(at_best_rate(rows, cost, one)) for one in (case, reference))
+    first, second = (np.log(judged(rows, cost, one)) for one in (case, reference))
     return Interval(*(float(end) for end in np.exp(paired_interval(first, second))))
