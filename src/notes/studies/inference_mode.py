@@ -1,39 +1,39 @@
-"""What do `model.eval()` and `torch.no_grad()` do at inference, and does every model need them?
+"""What do `model.eval()` and `torch.no_grad()` switch off, and does eval() stop the weights from moving?
 
 They are two switches with nothing in common. `eval()` changes what layers compute: dropout stops zeroing units at
-random, and batch normalisation uses the averages it learned instead of those of the batch at hand. Without it the
-same picture gets another answer each time, or in other company, and batch normalisation's averages move with the very
-data the model is asked about. `no_grad()` changes no output: it stops torch from keeping the intermediate results
-that a backward pass would need.
+random, and batch normalisation uses the averages it learned instead of those of the batch at hand, and moves them no
+further. It knows nothing of gradients: `backward()` and `step()` work as before. `no_grad()` changes no output: it
+stops torch from keeping what a backward pass needs, and so there is no gradient to step along.
 
-What is kept is counted in bytes, by a hook on every tensor that autograd saves. The parameters and the inputs exist
-anyway and are not counted. That is the memory that grows with the batch, and it repeats exactly, where a clock does
-not.
+The study trains a network, then goes on for an epoch under each pair of switches, as a loop would that forgot that it
+was to evaluate. It looks at what moved: the weights, and the averages of batch normalisation. And it predicts the same
+rows twice, together and in two halves, to see whether a prediction depends on chance and on its company.
 """
 
 import contextlib
 import copy
-import time
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from notes.data.tasks import Split
-from notes.intervals import mean_interval
-from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
+from notes.intervals import Interval, mean_interval
+from notes.networks.extras import make_optimizer
+from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier, log_loss, shuffled_batches, to_tensors
 from notes.settings import Settings
 from notes.sources.synthetic import make_moons
-from notes.studies.shared.base import Row, Verdict, column
+from notes.studies.shared.base import Row, Verdict, column, text_of
+from notes.studies.shared.experiment import generator_for, random_for
 
-CLAIM = "Inference needs both: eval(), or the predictions change, and no_grad(), or memory is wasted."
+CLAIM = "model.eval() puts a network into evaluation, where its weights are no longer updated."
 NOTES = "8. Multi-class in code: evaluation with model.eval() and torch.no_grad()"
 RULE = (
-    "The change is the mean absolute difference of a row's predicted probability between two passes: all rows "
-    "together, then in two halves. A kind of network needs eval() if the 95 % interval of the change without eval() "
-    "lies above `smallest_change` and with eval() it never exceeds it; it needs no_grad() if a pass with gradients "
-    "keeps bytes for the backward pass and one without keeps none, in every repetition. Holds if every kind needs "
-    "both, holds under those that do, fails if none does."
+    "A trained network goes on training for an epoch in eval mode. Its weights are no longer updated if in every "
+    "repetition not one of them moves. Holds if this is so for every kind of network, holds only for those for which "
+    "it is, fails if there is none. What no_grad() does, and what eval() does to predictions, explains and does not "
+    "decide."
 )
 KINDS = {
     "plain": (False, False),
@@ -44,75 +44,65 @@ KINDS = {
 
 
 def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
-    """Return a row a network and pair of switches: how its predictions change, and what a pass keeps."""
+    """Return a row a network and pair of switches: what an epoch of training moves, and how predictions change."""
     rows: list[Row] = []
     for kind in settings.networks:
         for repetition in range(settings.repetitions):
-            network, held_out = train(settings, kind, generator_seed + repetition)
+            network, data, held_out = train(settings, kind, seed, repetition)
             for evaluating in (False, True):
                 for gradients in (True, False):
-                    # A pass in train mode moves the averages of batch normalisation: each one gets a copy.
-                    trial = copy.deepcopy(network).train(not evaluating)
-                    torch.manual_seed(generator_seed + repetition)  # dropout draws from torch's global generator
+                    case = {"network": kind, "repetition": repetition, "eval": evaluating, "gradients": gradients}
+                    trial = copy.deepcopy(network).train(evaluating is False)
+                    generator = generator_for(seed, repetition, 2)
+                    torch.manual_seed(generator.initial_seed())  # dropout draws from torch's global generator
                     with contextlib.nullcontext() if gradients else torch.no_grad():
-                        rows.append(
-                            {"network": kind, "repetition": repetition, "eval": evaluating, "gradients": gradients}
-                            | observe(trial, held_out)
-                        )
+                        change = {"probability_change": probability_change(copy.deepcopy(trial), held_out)}
+                        rows.append(case | change | moves(settings, trial, data, generator))
     return rows
 
 
-def train(settings: Settings, kind: str, seed: int) -> tuple[Mlp, Split]:
-    """Return a network trained on moons, and the validation rows."""
-    random = np.random.default_rng(seed)
+def train(settings: Settings, kind: str, seed: np.random.SeedSequence, repetition: int) -> tuple[Mlp, Split, Split]:
+    """Return a network trained on moons, its training rows and the validation rows."""
+    random, generator = random_for(seed, repetition), generator_for(seed, repetition)
     data, held_out = (_moons(settings.rows, random) for _ in range(2))
     with_dropout, batch_norm = KINDS[kind]
     network = Mlp(2, settings.hidden_sizes, 1, dropout=settings.dropout if with_dropout else 0.0, batch_norm=batch_norm)
-    generator = torch.Generator().manual_seed(seed)
     network.initialise(generator)
-    torch.manual_seed(seed)
+    torch.manual_seed(generator_for(seed, repetition, 1).initial_seed())
     options = ClassifierOptions(settings.epochs, settings.batch_size, settings.learning_rate, loss="log_loss")
-    for _ in fit_classifier(network, data, held_out, options, generator=generator):
+    for _ in fit_classifier(network, data, None, options, generator=generator):
         pass
-    return network, held_out
+    return network, data, held_out
 
 
-def observe(network: Mlp, data: Split) -> Row:
-    """Return what passes through the network show, in whatever mode it is and with or without gradients."""
-    inputs = torch.from_numpy(data.inputs)
-    averages = torch.cat([buffer.flatten().double() for buffer in network.buffers()] or [torch.zeros(1)]).clone()
-    started = time.perf_counter()
-    kept, logits = bytes_kept(network, inputs)
-    seconds = time.perf_counter() - started
-    halves = torch.cat([network(half) for half in inputs.chunk(2)])
-    together, apart = (torch.sigmoid(one.detach().double().squeeze(1)) for one in (logits, halves))
-    moved = torch.cat([buffer.flatten().double() for buffer in network.buffers()] or [torch.zeros(1)]) - averages
+def moves(settings: Settings, network: Mlp, data: Split, generator: torch.Generator) -> Row:
+    """Go on training for an epoch, in whatever mode the network is; return the largest moves of what it holds."""
+    weights, averages = _all(network.parameters()), _all(network.buffers())
+    optimizer = make_optimizer(network, "adam", settings.learning_rate)
+    for inputs, labels in shuffled_batches(*to_tensors(data, "cpu"), settings.batch_size, generator):
+        loss = log_loss(network(inputs), labels)
+        optimizer.zero_grad()
+        if loss.requires_grad:  # under no_grad() there is nothing to go back through: backward() would raise
+            loss.backward()
+        optimizer.step()
     return {
-        "probability_change": float((together - apart).abs().mean()),
-        "accuracy": float(((together > 0.5).numpy() == data.targets).mean()),
-        "largest_move_of_buffers": float(moved.abs().max()),
-        "bytes_kept": kept,
-        "rows": len(inputs),
-        "time/forward_s": seconds,
+        "largest_move_of_weights": float((_all(network.parameters()) - weights).abs().max()),
+        "largest_move_of_averages": float((_all(network.buffers()) - averages).abs().max()),
     }
 
 
-def bytes_kept(network: Mlp, inputs: Tensor) -> tuple[int, Tensor]:
-    """Return the bytes that a forward pass keeps for the backward pass, parameters and inputs aside, and its output."""
-    there_anyway = {
-        tensor.untyped_storage().data_ptr() for tensor in (inputs, *network.parameters(), *network.buffers())
-    }
-    kept: dict[int, int] = {}
+def probability_change(network: Mlp, data: Split) -> float:
+    """Return the mean change of a row's probability between two passes: all rows together, then in two halves."""
+    inputs = torch.from_numpy(data.inputs)
+    halves = torch.cat([network(half) for half in inputs.chunk(2)])
+    together, apart = (torch.sigmoid(one.detach().double()) for one in (network(inputs), halves))
+    return float((together - apart).abs().mean())
 
-    def count(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in there_anyway:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-        output = network(inputs)
-    return sum(kept.values()), output
+def _all(tensors: Iterable[Tensor]) -> Tensor:
+    # The count of batches that batch normalisation has seen is no average, and none of its tensors is empty.
+    parts = [tensor.detach().flatten().double() for tensor in tensors if tensor.is_floating_point()]
+    return torch.cat(parts) if parts else torch.zeros(1)
 
 
 def _moons(rows: int, random: np.random.Generator) -> Split:
@@ -121,28 +111,27 @@ def _moons(rows: int, random: np.random.Generator) -> Split:
 
 
 def judge(rows: list[Row], settings: Settings) -> Verdict:
-    """Apply RULE."""
+    """Apply RULE; the effect is how far the weights move in eval mode, as a share of train mode."""
+    still = [kind for kind in settings.networks if moved(rows, kind, evaluating=True).max() == 0]
+    moving = [kind for kind in settings.networks if kind not in still]
+    share = Interval(0.0, 0.0, 0.0)
+    if moving:
+        ratios = [np.log(moved(rows, kind, evaluating=True) / moved(rows, kind, evaluating=False)) for kind in moving]
+        share = Interval(*(float(end) for end in np.exp(mean_interval(np.mean(ratios, axis=0)))))
+    without = column(rows, "largest_move_of_weights", gradients=False).max()
     change = {
-        kind: mean_interval(column(rows, "probability_change", network=kind, eval=False, gradients=False))
-        for kind in settings.networks
+        mode: max(column(rows, "probability_change", network=kind, eval=mode).mean() for kind in settings.networks)
+        for mode in (False, True)
     }
-    needing = [
-        kind
-        for kind in settings.networks
-        if change[kind].low > settings.smallest_change
-        and column(rows, "probability_change", network=kind, eval=True).max() <= settings.smallest_change
-        and column(rows, "bytes_kept", network=kind, gradients=True).min() > 0
-        and column(rows, "bytes_kept", network=kind, gradients=False).max() == 0
-    ]
-    whole = len(needing) == len(settings.networks)
-    text = "holds" if whole else f"holds under {', '.join(needing)}" if needing else "fails"
-    largest = max(settings.networks, key=lambda kind: change[kind].value)
-    kept = column(rows, "bytes_kept", gradients=True, eval=True) / settings.rows
-    moves = [f"{change[kind].value:.2g} ({kind})" for kind in settings.networks]
-    kept_without = column(rows, "bytes_kept", gradients=False).max()
     finding = (
-        f"Without eval() two passes give a row probabilities that differ by {', '.join(moves)}; "
-        f"without no_grad() a pass keeps {kept.min():,.0f} to {kept.max():,.0f} bytes a row, with it {kept_without:.0f}"
+        f"In eval mode an epoch moves the weights {share.value:.2g} times as far as in train mode; under no_grad() by "
+        f"{without:.2g}. What eval() stops is chance: two predictions of a row differ by {change[True]:.1g} on average "
+        f"instead of up to {change[False]:.2g}"
     )
-    effect = f"mean change of a row's probability between two passes without eval(), {largest}"
-    return Verdict(text, effect, *change[largest], finding)
+    effect = "largest move of a weight in an epoch in eval mode over that in train mode, geometric mean"
+    return Verdict(text_of(still, settings.networks), effect, *share, finding)
+
+
+def moved(rows: list[Row], kind: str, *, evaluating: bool) -> np.ndarray:
+    """Return the largest move of a weight in each repetition, with gradients."""
+    return column(rows, "largest_move_of_weights", network=kind, eval=evaluating, gradients=True)

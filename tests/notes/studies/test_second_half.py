@@ -1,6 +1,7 @@
 """Studies: each rule says `fails` where the claim cannot hold, and equal settings give equal rows and a picture."""
 
 import importlib
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,6 @@ from notes.figures.canvas import save
 from notes.files import read_values, write_rows
 from notes.networks import by_hand
 from notes.networks.determinism import make_deterministic
-from notes.networks.mlp import Mlp
 from notes.networks.regression import ScratchRegression
 from notes.params.fields import Section
 from notes.params.studies.networks import BackPropagation
@@ -41,7 +41,7 @@ from notes.studies import (
 from notes.studies.shared.base import Row, Verdict, rows_where, table
 
 SEED = np.random.SeedSequence(7)
-CLEARING = ClearingGradients(repetitions=4, rows=100, steps=200, learning_rates=[0.5], hidden_size=8, batch_size=20)
+CLEARING = ClearingGradients(repetitions=8, rows=100, steps=200, learning_rates=[0.5], hidden_size=8, batch_size=20)
 INITIALISATION = Initialisation(
     repetitions=8, rows=100, features=2, constant=0.5, linear_learning_rate=0.1, gradient_target=1e-2,
     max_iterations=500, hidden_sizes=[16], mlp_learning_rate=0.02, batch_size=20, loss_target=0.3,
@@ -63,8 +63,8 @@ DEGREE = PolynomialDegree(
     repetitions=30, train_rows=20, validation_rows=200, coefficients=[1.0, -2.0, 0.5, 1.5], noise=1.0, max_degree=12
 )  # fmt: skip
 INFERENCE = InferenceMode(
-    repetitions=6, rows=100, networks=["dropout", "batch norm"], hidden_sizes=[16], dropout=0.3, epochs=3,
-    learning_rate=0.01, batch_size=25, smallest_change=1e-4,
+    repetitions=3, rows=100, networks=["dropout", "batch norm"], hidden_sizes=[16], dropout=0.3, epochs=3,
+    learning_rate=0.01, batch_size=25,
 )  # fmt: skip
 # Small as they are, these show the claims.
 STUDIES: dict[ModuleType, tuple[Section, str]] = {
@@ -74,7 +74,7 @@ STUDIES: dict[ModuleType, tuple[Section, str]] = {
     back_propagation: (BACK, "holds"),
     closed_form: (CLOSED, "holds"),
     polynomial_degree: (DEGREE, "holds"),
-    inference_mode: (INFERENCE, "holds"),
+    inference_mode: (INFERENCE, "fails"),
 }
 each_study = pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.__name__.rpartition(".")[2])
 
@@ -161,7 +161,6 @@ def test_clearing_matters_where_the_loss_ends_twice_as_high_without(line: float,
             # At the rate 9 nothing is learnt even with clearing, so that it does not count.
             "loss": (0.1 if rate < 9 else 0.9) * (1.0 if cleared else worse + 0.01 * repetition),
             "first_loss": 1.0,
-            "exploded": False,
         }
         for problem, worse in (("line", line), ("network", network))
         for rate in (0.1, 9.0)
@@ -177,8 +176,6 @@ def test_clearing_matters_where_the_loss_ends_twice_as_high_without(line: float,
 
 # Each of these breaks a claim, so that no verdict is hard-wired.
 COUNTEREXAMPLES: dict[str, tuple[ModuleType, Section, dict[str, Any]]] = {
-    # A few short steps: the sum of gradients is momentum, and helps.
-    "no time to break": (clearing_gradients, CLEARING, {"steps": 20, "learning_rates": [0.02]}),
     "a loss against itself": (loss_choice, LOSS, {"rivals": ["cross-entropy again"]}),
     "no time to come to rest": (closed_form, CLOSED, {"condition_numbers": [50.0], "max_iterations": 20}),
     "a straight line and many rows": (
@@ -186,7 +183,6 @@ COUNTEREXAMPLES: dict[str, tuple[ModuleType, Section, dict[str, Any]]] = {
         DEGREE,
         {"coefficients": [1.0, -2.0], "train_rows": 5000, "validation_rows": 5000, "max_degree": 2},
     ),
-    "no layer that eval() changes": (inference_mode, INFERENCE, {"networks": ["plain"]}),
 }
 
 
@@ -240,13 +236,15 @@ def test_conditioned_features_have_the_eigenvalues_that_were_asked_for() -> None
     np.testing.assert_allclose(eigenvalues[[0, -1]], [1e-3, 1], rtol=1e-9)
 
 
-@pytest.mark.parametrize(("rate", "swings"), [(1.9, True), (2.1, False)])
-def test_without_clearing_a_parabola_swings_for_ever_below_four_over_its_curvature(rate: float, swings: bool) -> None:
+def test_without_clearing_a_parabola_swings_for_ever_below_four_over_its_curvature() -> None:
     # The curvature of w² is 2: the recurrence in the module's text is stable for rate · 2 < 4.
-    weight = torch.ones(1, dtype=torch.float64, requires_grad=True)
-    history = list(clearing_gradients.descend([weight], lambda: (weight**2).sum(), rate, 400, cleared=False))
-    assert (len(history) == 400) == swings
-    assert not swings or max(history) < 100
+    for rate, swings in ((1.9, True), (2.1, False)):
+        weight = torch.ones(1, dtype=torch.float64, requires_grad=True)
+        (history,) = zip(
+            *clearing_gradients.descend([weight], lambda w=weight: w**2, rate, 400, cleared=False), strict=True
+        )
+        assert (max(history) < 100) == swings
+        assert (history[-1] == clearing_gradients.LIMIT) != swings
 
 
 def test_back_propagation_by_hand_is_the_gradient_that_autograd_gives_to_relu_too() -> None:
@@ -308,20 +306,25 @@ def test_hidden_units_that_start_equal_stay_equal() -> None:
     assert units == {"zeros": 1, "constant": 1, "random": 16, "pretrained": 16}
 
 
-def test_bytes_kept_are_those_of_the_hidden_activations() -> None:
-    network, inputs = Mlp(2, [16, 8], 1), torch.rand(50, 2)
-    assert inference_mode.bytes_kept(network, inputs)[0] == 50 * (16 + 8) * 4  # float32; ReLU keeps its output
-    with torch.no_grad():
-        assert inference_mode.bytes_kept(network, inputs)[0] == 0
+@pytest.mark.parametrize(
+    ("frozen", "text"), [(["dropout", "batch norm"], "holds"), (["dropout"], "holds only for dropout")]
+)
+def test_eval_stops_updates_only_where_no_weight_moves(frozen: list[str], text: str) -> None:
+    rows = [
+        row | {"largest_move_of_weights": 0.0} if row["eval"] and row["network"] in frozen else row
+        for row in inference_mode.measure(INFERENCE, SEED)
+    ]
+    assert inference_mode.judge(rows, INFERENCE).text == text
 
 
-def test_batch_norm_in_train_mode_learns_from_what_it_should_only_predict() -> None:
+def test_each_switch_stops_what_it_is_there_for_and_nothing_else() -> None:
     rows = inference_mode.measure(INFERENCE, SEED)
-    moved = {
-        mode: max(row["largest_move_of_buffers"] for row in rows_where(rows, network="batch norm", eval=mode))
-        for mode in (True, False)
-    }
-    assert moved[True] == 0 < moved[False]
+    for evaluating, gradients in itertools.product((True, False), repeat=2):
+        for kind in INFERENCE.networks:
+            for row in rows_where(rows, network=kind, eval=evaluating, gradients=gradients):
+                assert (row["largest_move_of_weights"] > 0) == gradients
+                assert (row["largest_move_of_averages"] > 0) == (kind == "batch norm" and not evaluating)
+                assert (row["probability_change"] > 1e-6) == (not evaluating)
 
 
 def test_a_line_needs_no_power_and_a_cubic_three() -> None:

@@ -106,7 +106,7 @@ class LossChoice(Section):
 
 
 class InferenceMode(Section):
-    """Predictions in train and eval mode, with and without gradients, of networks with and without special layers."""
+    """What train and eval mode, gradients and none, let move in networks with and without special layers."""
 
     repetitions: Repetitions
     rows: Annotated[int, Field(ge=20, le=100_000)]
@@ -116,4 +116,3 @@ class InferenceMode(Section):
     epochs: Count
     learning_rate: Positive
     batch_size: Annotated[int, Field(ge=2, le=1_000_000)]
-    smallest_change: Positive
