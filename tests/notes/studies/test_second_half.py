@@ -52,7 +52,7 @@ LOSS = LossChoice(
     epochs=20, rivals=["squared error of outputs"],
 )  # fmt: skip
 BACK = BackPropagation(
-    repetitions=2, rows=8, sizes=[3, 5, 4, 3], activations=["sigmoid", "tanh"], tolerance=1e-6,
+    repetitions=2, rows=8, sizes=[3, 5, 4, 3], activations=["sigmoid", "tanh", "relu"], tolerance=1e-6,
     finite_difference_tolerance=1e-6, finite_difference_steps=[1e-4, 1e-5, 1e-6], entries=10,
 )  # fmt: skip
 CLOSED = ClosedForm(
@@ -204,7 +204,8 @@ def test_back_propagation_holds_only_under_the_activations_whose_slope_is_right(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(by_hand.DERIVATIVES, "tanh", lambda h: 1 - h)
-    assert verdict_of(back_propagation, BACK).text == "holds under sigmoid"
+    monkeypatch.setitem(by_hand.DERIVATIVES, "relu", lambda h: (h >= 0).astype(np.float64))
+    assert verdict_of(back_propagation, BACK).text == "holds only for sigmoid"
 
 
 def test_closed_form_fails_for_a_neuron_with_an_activation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,6 +246,17 @@ def test_without_clearing_a_parabola_swings_for_ever_below_four_over_its_curvatu
         )
         assert (max(history) < 100) == swings
         assert (history[-1] == clearing_gradients.LIMIT) != swings
+
+
+def test_a_step_across_a_kink_is_told_and_its_difference_is_of_neither_side() -> None:
+    # One unit, relu(w · 1 + b) with w + b = 0.01, into two logits.
+    layers = [(np.array([[1.0]]), np.array([-0.99])), (np.array([[1.0], [-1.0]]), np.zeros(2))]
+    inputs, labels, weight = np.ones((1, 1)), np.array([0]), np.array([0])
+    gradient = by_hand.backward(layers, by_hand.forward(layers, inputs, "relu"), labels, "relu")[0][0].item()
+    for step, expected in ((1e-3, True), (0.1, False)):
+        slopes, smooth = back_propagation.finite_differences(layers, inputs, labels, "relu", weight, step)
+        assert smooth.tolist() == [expected]
+        assert (abs(slopes[0] - gradient) < 1e-4) == expected
 
 
 def test_back_propagation_by_hand_is_the_gradient_that_autograd_gives_to_relu_too() -> None:

@@ -1,5 +1,7 @@
 """The figure of the study back_propagation."""
 
+import math
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -15,9 +17,10 @@ def draw(rows: list[Row], verdict: Verdict) -> Figure:
         numeric = rows_where(rows, activation=name, judge="finite differences")
         steps = sorted({row["step"] for row in numeric})
         for repetition in sorted({row["repetition"] for row in numeric}):
-            one = [rows_where(numeric, repetition=repetition, step=step)[0]["difference"] for step in steps]
+            found = (rows_where(numeric, repetition=repetition, step=step)[0].get("difference", "") for step in steps)
+            one = [math.nan if value == "" else value for value in found]  # too many units crossed their kink
             label = name if repetition == 0 else None
-            axes.plot(steps, one, color=color, marker=marker, markersize=3.5, linewidth=0.9, alpha=0.7, label=label)
+            axes.plot(steps, one, color=color, marker=marker, markersize=3.5, linewidth=0.7, alpha=0.5, label=label)
     exact = np.array([row["difference"] for row in rows_where(rows, judge="autograd")])
     typical = float(np.median(exact))
     axes.axhline(typical, color=BLACK, linestyle="--", linewidth=1.2)
