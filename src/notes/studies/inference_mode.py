@@ -124,9 +124,9 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
         for mode in (False, True)
     }
     finding = (
-        f"In eval mode an epoch moves the weights {share.value:.2g} times as far as in train mode; under no_grad() by "
-        f"{without:.2g}. What eval() stops is chance: two predictions of a row differ by {change[True]:.1g} on average "
-        f"instead of up to {change[False]:.2g}"
+        f"An epoch in eval mode moves the weights {share.value:.2f} times as far as one in train mode, under no_grad() "
+        f"by {without:.2g}; what eval() stops is chance: predicted twice, a row's probability changes by "
+        f"{change[False]:.2g} in train mode and by {change[True]:.1g} in eval mode"
     )
     effect = "largest move of a weight in an epoch in eval mode over that in train mode, geometric mean"
     return Verdict(text_of(still, settings.networks), effect, *share, finding)
