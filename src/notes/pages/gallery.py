@@ -17,24 +17,26 @@ HEAD = """\
 <!-- Generated from results/study by `python -m notes studies`: do not edit. -->
 
 Each claim is an experiment of one module in `src/notes/studies/`, which explains it, and of one section of `study` in
-`params.yaml`. An effect comes with its 95 % interval over the repetitions; another `study.seed` shows how firm a
-verdict is. In MLflow the studies are the experiment `studies`.
+`params.yaml`. It is judged by its rule once for each of `study.seeds` independent seeds; where their verdicts differ, the
+claim is unsettled. An effect comes with its 95 % interval over the repetitions of all seeds. In MLflow the studies are
+the experiment `studies`.
 
 ## What was not fixed beforehand
 
-Each rule was written before its data was seen. What follows was changed after first outcomes had been seen, so these
-verdicts rest on a choice made with knowledge of the data:
+A rule is written before its outcome is seen. These were changed afterwards, so their verdicts rest on a choice made with
+knowledge of the data:
 
-- `linear_collapse` and `dead_relu`: fewer epochs, to save time.
-- `zero_centred`: learning rates and epochs; a reason ("because its outputs are centred on zero") left the claim.
-- `capacity`: the grid; and more repetitions, since with twenty the verdict depended on the seed.
-- `shuffling`: the number of validation rows.
-- `mini_batches`: sizes and target.
-- `clearing_gradients`: more steps, one list of learning rates for both problems, and a rule reworded from whole
-  problems to single cases; as first worded it would say that the claim fails.
-- `initialisation`: the network's target and learning rate.
-- `loss_choice`: the wording of the claim, and the sizes.
-- `closed_form`: the learning rate.
+- Redesigned with the former study's outcome known, but with the new rule before its own: `vanishing_gradients`,
+  `zero_centred`, `mini_batches`, `clearing_gradients`, `initialisation`, `loss_choice`, `back_propagation`,
+  `inference_mode`.
+- Rules: `clearing_gradients` asked that a learning rate work in every repetition, now on average, since the loss of a
+  single first batch decided; `dead_relu` asked of each learning rate whether units die, now of any.
+- Learning rates: `zero_centred` and `mini_batches` lost rates at the ends of their lists that were nobody's best.
+- Targets and sizes: `mini_batches`, `initialisation`, `loss_choice` (targets, from before), `capacity` (the grid),
+  `shuffling` (validation rows), `closed_form` (learning rate).
+- Steps and epochs: `clearing_gradients` got more steps; `linear_collapse`, `dead_relu`, `zero_centred`, `mini_batches` and
+  `inference_mode` got fewer, to save time.
+- More repetitions where a seed could not tell: `capacity`, `clearing_gradients`, `initialisation`, `mini_batches`.
 
 ## Verdicts
 """

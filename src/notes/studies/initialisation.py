@@ -35,7 +35,8 @@ RULE = (
     "The best start of a problem takes the fewest updates to the target: geometric mean over the even repetitions; a "
     "run that never gets there counts with all its updates. The cost of a start is its updates over the best one's, "
     "geometric mean over the odd repetitions: it is good if the 95 % interval lies below 2, bad if it lies above. "
-    "Holds if a start is good for one of the two problems and bad for the other, fails otherwise."
+    "Holds if a start is good for one of the two problems and bad for the other, fails otherwise. The updates of the "
+    "pretraining itself are not counted."
 )
 STARTS = ("zeros", "constant", "random", "pretrained")
 PROBLEMS = ("linear regression", "network")

@@ -124,12 +124,9 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
     times = []
     for rival, factor in factors.items():
         least = "" if judged(rows, "reached", runs_of(rival)).all() else "at least "
-        times.append(f"{rival} takes {least}{factor.value:.2g} times [{factor.low:.2g}, {factor.high:.2g}]")
-    gradients = " and ".join(f"{sure[rival] / sure[REFERENCE]:.2g}" for rival in settings.rivals)
-    finding = (
-        f"To {settings.accuracy_target:.0%} accuracy {', '.join(times)} the epochs of {REFERENCE}; "
-        f"at a sure mistake the gradient is {gradients} times that of {REFERENCE}"
-    )
+        gradient = f"gradient at a sure mistake {sure[rival] / sure[REFERENCE]:.2g}"
+        times.append(f"{rival} {least}{factor.value:.2g} [{factor.low:.2g}, {factor.high:.2g}] ({gradient})")
+    finding = f"Epochs to {settings.accuracy_target:.0%} accuracy as a multiple of cross-entropy's: {'; '.join(times)}"
     first = settings.rivals[0]
     effect = f"epochs to {settings.accuracy_target:.0%} accuracy, each at its best rate: {first} over cross-entropy"
     return Verdict(text, effect, *factors[first], finding)

@@ -11,7 +11,7 @@ from notes.studies.shared.base import Row, Verdict, rows_where
 @styled
 def draw(rows: list[Row], verdict: Verdict) -> Figure:
     """Draw the updates of every run, a panel a problem; runs that never reached the target have a mark of their own."""
-    figure, panels = canvas(verdict.finding, columns=2, width=7.5, height=4.2, share=True)
+    figure, panels = canvas(verdict.finding, columns=2, width=9.5, height=4.4, share=True)
     for axes, problem in zip(panels, PROBLEMS, strict=True):
         for index, start in enumerate(STARTS):
             runs = rows_where(rows, problem=problem, start=start)
@@ -23,7 +23,8 @@ def draw(rows: list[Row], verdict: Verdict) -> Figure:
                 chosen = [position for position, row in enumerate(runs) if row["reached"] == reached]
                 axes.scatter(
                     index + offsets[chosen], [runs[position]["updates"] for position in chosen],
-                    marker=marker, s=22, color=color, label=label if index == 0 else None, zorder=3,
+                    marker=marker, s=10, color=color, alpha=0.6, linewidths=0.8, zorder=3,
+                    label=label if index == 0 else None,
                 )  # fmt: skip
             middle = np.exp(np.log([row["updates"] for row in runs]).mean())
             axes.hlines(middle, index - 0.32, index + 0.32, color=BLACK)

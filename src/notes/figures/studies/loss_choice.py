@@ -14,7 +14,7 @@ from notes.studies.shared.rates import best_rate
 @styled
 def draw(rows: list[Row], verdict: Verdict) -> Figure:
     """Draw the gradient over the margin (left) and the epochs to the target over the learning rate (right)."""
-    figure, (gradients, training) = canvas(verdict.finding, columns=2, width=8, height=4.8)
+    figure, (gradients, training) = canvas(verdict.finding, columns=2, width=9.5, height=4.8)
     for name, (color, marker) in series(dict.fromkeys(str(row["loss"]) for row in rows)).items():
         curve = rows_where(rows, kind="gradient", loss=name)[: len(MARGINS)]  # equal for all seeds
         gradients.plot(
@@ -31,7 +31,7 @@ def draw(rows: list[Row], verdict: Verdict) -> Figure:
     gradients.set(yscale="log", ylim=(1e-5, 100), ylabel="length of the gradient at the logits")
     gradients.set_xlabel("logit of the right class minus that of the wrong one\n(left: a sure mistake)")
     training.set(xscale="log", yscale="log", ylabel="epochs to the accuracy target\n(geometric mean, 95 % interval)")
-    training.set_xlabel("learning rate of Adam\n(ring: the best one; at the top: target not reached)")
+    training.set_xlabel("learning rate of Adam\n(ring: the best one; top: target not reached)")
     training.set_xticks(rates, [f"{rate:g}" for rate in rates])
     training.minorticks_off()
     training.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

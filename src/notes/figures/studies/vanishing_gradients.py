@@ -33,7 +33,7 @@ def draw(rows: list[Row], verdict: Verdict) -> Figure:
     panels[2].set(xlabel="size of a unit's input, ±", xscale="log")
     panels[2].set_xticks(sizes, [f"{size:g}" for size in sizes])
     panels[2].minorticks_off()
-    panels[0].set_ylabel("gradient norm, first ÷ last hidden layer")
+    panels[0].set_ylabel("gradient norm, first ÷ last layer")
     panels[2].set_ylabel("share of the gradient that passes back")
     legend_below(figure, panels[0])
     return figure
