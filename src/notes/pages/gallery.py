@@ -36,8 +36,8 @@ made with knowledge of the data:
 - Targets and sizes: `mini_batches`, `initialisation` and `loss_choice` (targets), `capacity` (the grid), `shuffling`
   (validation rows).
 - Fewer steps or epochs, to save time: `linear_collapse`, `dead_relu`, `zero_centred`, `mini_batches`, `inference_mode`.
-- More repetitions, since a seed could not tell: `capacity`, `clearing_gradients`, `initialisation`, `mini_batches`. More
-  epochs, since by one seed no run with a squared error got to the target: `loss_choice`.
+- More repetitions, since a seed could not tell: `capacity`, `clearing_gradients`, `initialisation`, `mini_batches`.
+- `loss_choice`: more epochs, since by one seed no run with a squared error got to the target.
 
 ## Verdicts
 """
