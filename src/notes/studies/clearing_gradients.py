@@ -6,7 +6,8 @@ since the start: g₁ + … + gₜ, those of long ago as much as the last one.
 A straight line by full-batch descent can be worked out: with curvature λ and learning rate η the distance from the
 optimum obeys e(t+1) - 2 e(t) + e(t-1) = -ηλ e(t). That is a spring without friction (momentum with coefficient 1):
 for ηλ < 4 it swings for ever and never settles; plain descent itself explodes from ηλ = 2 on. A network on
-mini-batches has noise in each gradient. The sum keeps it all, and its steps wander off as a random walk.
+mini-batches has noise in each gradient. The sum keeps it all, and its steps wander off as a random walk: the sooner,
+the larger they are.
 
 The loop below is this study's own, because the claim is about a line of the loop.
 """

@@ -123,47 +123,6 @@ def test_the_product_of_linear_layers_is_the_stack_and_with_an_activation_it_is_
     assert linear_collapse.collapse_error(bent, points) > 0.01
 
 
-def gradients(**changes):
-    """Rows of two depths and sizes in which all is as the claim says, but for the shares that are changed."""
-    kept = {
-        "sigmoid": 1e-4,
-        "relu": 0.5,
-        "relu_standard": 0.5,
-        "tanh_small": 0.9,
-        "tanh_large": 1e-5,
-        "relu_large": 0.7,
-    }
-    kept |= changes
-    rows = []
-    for repetition, noise in enumerate([0.9, 1.0, 1.1]):
-        for start, relu in (("he_xavier", kept["relu"]), ("standard", kept["relu_standard"])):
-            for activation, share in (("sigmoid", kept["sigmoid"]), ("tanh", 0.5), ("relu", relu)):
-                case = {"part": "depth", "activation": activation, "start": start, "depth": 8, "repetition": repetition}
-                rows += [case | {"layer": 1, "gradient_norm": noise * share}, case | {"layer": 8, "gradient_norm": 1.0}]
-        for size, tanh in ((0.5, kept["tanh_small"]), (16.0, kept["tanh_large"])):
-            case = {"part": "size", "size": size, "repetition": repetition}
-            rows += [case | {"activation": "tanh", "share": noise * tanh}]
-            rows += [case | {"activation": "relu", "share": noise * kept["relu_large"]}]
-    return rows
-
-
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        ({}, "holds"),
-        ({"relu_standard": 1e-6}, "holds only for the He / Xavier start"),
-        ({"sigmoid": 0.02}, "fails"),
-        ({"relu": 0.001, "relu_standard": 0.001}, "fails"),
-        ({"tanh_large": 0.1}, "fails"),
-        ({"tanh_small": 0.001}, "fails"),
-        ({"relu_large": 0.001}, "fails"),
-    ],
-)
-def test_sigmoid_must_lose_with_depth_tanh_at_large_inputs_alone_and_relu_nowhere(changes, text):
-    settings = shrunk("vanishing_gradients", depths=[2, 8], input_sizes=[0.5, 16.0])
-    assert vanishing_gradients.judge(gradients(**changes), settings).text == text
-
-
 def test_what_passes_back_through_a_unit_is_the_slope_of_its_activation():
     settings = shrunk("vanishing_gradients", width=100, rows=1000)
     found = {
@@ -239,37 +198,6 @@ def test_both_forms_of_softmax_are_scipys():
     logits = torch.randn(20, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for form in softmax_probabilities.FORMS.values():
         np.testing.assert_allclose(form(logits), special.log_softmax(logits.numpy(), axis=1))
-
-
-def errors(validation_error):
-    """Rows of a grid of two networks whose errors are given by size, a little different in each repetition."""
-    return [
-        {"width": width, "depth": 1, "repetition": repetition, "train_error": 0.0, "validation_error": error + noise}
-        for width, error in validation_error.items()
-        for repetition, noise in enumerate([0.0, 0.5, 0.1, 0.3])
-    ]
-
-
-@pytest.mark.parametrize(
-    ("validation_error", "text"),
-    [
-        ({1: 20, 8: 10, 64: 20}, "holds"),
-        ({1: 30, 8: 20, 64: 10}, "holds only for networks too small"),
-        ({1: 10, 8: 20, 64: 30}, "holds only for networks too large"),
-        ({1: 10, 8: 10, 64: 10}, "fails"),
-    ],
-)
-def test_more_capacity_is_judged_by_the_error_of_the_largest_and_the_smallest_network(validation_error, text):
-    assert capacity.judge(errors(validation_error), shrunk("capacity")).text == text
-
-
-def test_the_best_network_is_chosen_on_repetitions_that_do_not_judge_it():
-    rows = errors({1: 20, 8: 10, 64: 15})
-    for row in rows:
-        if row["repetition"] % 2 and row["width"] == 8:
-            row["validation_error"] += 50.0
-    assert capacity.best_cell(rows) == (1, 8)
-    assert capacity.judge(rows, shrunk("capacity")).value == pytest.approx(-45)
 
 
 def test_the_noisy_set_is_small_and_has_its_share_of_labels_flipped():

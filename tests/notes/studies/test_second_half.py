@@ -141,39 +141,6 @@ def test_a_study_says_what_it_claims_where_the_notes_claim_it_and_by_which_rule_
     assert "fails" in study.RULE
 
 
-@pytest.mark.parametrize(
-    ("line", "network", "text"),
-    [
-        (5.0, 5.0, "holds"),
-        (5.0, 1.5, "holds only for the line"),
-        (0.9, 5.0, "holds only for the network"),
-        (1.0, 1.0, "fails"),
-    ],
-)
-def test_clearing_matters_where_the_loss_ends_twice_as_high_without(line: float, network: float, text: str) -> None:
-    rows = [
-        {
-            "problem": problem,
-            "learning_rate": rate,
-            "cleared": cleared,
-            "repetition": repetition,
-            "last_step": block + 1,
-            # At the rate 9 nothing is learnt even with clearing, so that it does not count.
-            "loss": (0.1 if rate < 9 else 0.9) * (1.0 if cleared else worse + 0.01 * repetition),
-            "first_loss": 1.0,
-        }
-        for problem, worse in (("line", line), ("network", network))
-        for rate in (0.1, 9.0)
-        for cleared in (True, False)
-        for repetition in range(3)
-        for block in range(clearing_gradients.BLOCKS)
-    ]
-    settings = CLEARING.model_copy(update={"learning_rates": [0.1, 9.0]})
-    verdict = clearing_gradients.judge(rows, settings)
-    assert verdict.text == text
-    assert verdict.value == pytest.approx(min(line, network), abs=0.02)
-
-
 # Each of these breaks a claim, so that no verdict is hard-wired.
 COUNTEREXAMPLES: dict[str, tuple[ModuleType, Section, dict[str, Any]]] = {
     "a loss against itself": (loss_choice, LOSS, {"rivals": ["cross-entropy again"]}),
@@ -285,31 +252,6 @@ def test_gradients_at_a_sure_mistake_are_those_of_the_formulas(
     criterion: Callable[..., torch.Tensor], at_mistake: Callable[[float], float]
 ) -> None:
     assert loss_choice.gradient_at(criterion, -10.0) == pytest.approx(at_mistake(1 / (1 + np.exp(10))), rel=1e-9)
-
-
-def starts(linear: dict[str, float], network: dict[str, float]) -> list[Row]:
-    """Rows of four repetitions: the updates of every start, a little different in each."""
-    return [
-        {"problem": problem, "start": start, "repetition": repetition, "updates": noise * updates, "reached": True}
-        for problem, costs in zip(initialisation.PROBLEMS, (linear, network), strict=True)
-        for start, updates in costs.items()
-        for repetition, noise in enumerate([1.0, 1.1, 1.2, 1.3])
-    ]
-
-
-@pytest.mark.parametrize(
-    ("network", "text"),
-    [
-        ({"zeros": 100, "constant": 100, "random": 100, "pretrained": 90}, "fails"),
-        ({"zeros": 900, "constant": 100, "random": 100, "pretrained": 90}, "holds"),
-        ({"zeros": 100, "constant": 100, "random": 100, "pretrained": 10}, "holds"),
-        ({"zeros": 190, "constant": 100, "random": 100, "pretrained": 100}, "fails"),
-    ],
-)
-def test_a_start_must_be_good_for_one_problem_and_bad_for_the_other(network: dict[str, float], text: str) -> None:
-    linear = {"zeros": 50.0, "constant": 50.0, "random": 50.0, "pretrained": 40.0}
-    for rows in (starts(linear, network), starts(network, linear)):
-        assert initialisation.judge(rows, INITIALISATION).text == text
 
 
 def test_hidden_units_that_start_equal_stay_equal() -> None:
