@@ -28,8 +28,9 @@ STAGES = Path(__file__).with_name("stages.py")
 NOT_COMPUTED = ("check_params", "download_mnist")
 # By key, wherever it stands in params.yaml: at most this much.
 AT_MOST = {
-    "batch_size": 64, "bootstrap_resamples": 100, "epochs": 2, "max_epochs": 3, "max_iterations": 30,
-    "repetitions": 4, "rows": 150, "seeds": 2, "steps": 40, "trees": 5, "validation_rows": 150, "validation_size": 400,
+    "batch_size": 64, "bootstrap_resamples": 100, "draws": 2, "epochs": 2, "few_rows": 20, "max_epochs": 3,
+    "max_iterations": 30, "repetitions": 4, "rows": 150, "seeds": 2, "steps": 40, "trees": 5, "validation_rows": 150,
+    "validation_size": 400,
 }  # fmt: skip
 PICTURES = {"train": 2400, "t10k": 400}
 
