@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from notes.files import UserError
+from notes.numeric import set_up
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -91,13 +93,18 @@ def spread(measured: Measurement) -> str:
 
 
 @contextmanager
-def own_process() -> Iterator[Callable[..., Any]]:
+def own_process(numeric: str = "native") -> Iterator[Callable[..., Any]]:
     """Yield `call(function, *arguments)`, which runs functions in one new process that computes on one thread.
+
+    It has the numeric mode `numeric` of the pipeline.
 
     The function must belong to a module, not to `run.py`. The process stays for the whole block: what its functions
     keep (a cached data set) is there at the next call.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_compute_on_one_thread) as executor:
+        with patch.dict(os.environ):  # which the process inherits when it starts, with the first call
+            set_up(numeric)
+            executor.submit(int).result()
         yield lambda function, *arguments: executor.submit(function, *arguments).result()
 
 

@@ -17,6 +17,7 @@ from notes.files import UserError, read_json, write_bytes, write_json
 
 SECTIONS = {
     "engine": "Training engine",
+    "portable": "The portable numeric mode",
     "precision": "bfloat16",
     "scale": "Scale",
     "inference": "Inference",
