@@ -68,7 +68,9 @@ def comparison_table(root: Path = Path()) -> str:
         "|---|---|---|---|---:|---:|---:|---:|---:|",
     ]
     files = [read_json(path) for path in sorted((root / COMPARISON).glob("*/results/compare_seeds/metrics.json"))]
-    rows = [(found.pop("dataset"), name, pair) for found in files[::-1] for name, pair in found.items()]
+    rows = [
+        (found["dataset"], name, pair) for found in files[::-1] for name, pair in found.items() if name != "dataset"
+    ]
     adjusted = holm([pair["p_value"] for _, _, pair in rows])
     for (dataset, name, pair), p_value in zip(rows, adjusted, strict=True):
         accuracies = f"{100 * pair['accuracy']:.2f} % | {100 * pair['counterpart_accuracy']:.2f} %"
