@@ -178,7 +178,7 @@ def test_the_record_trains_and_judges_the_same_networks_and_seeds() -> None:
 def test_a_stage_of_the_comparison_runs_the_same_sources_in_the_folder_of_its_data_set(stage: str) -> None:
     ours = COMPARISON_STAGES[stage]
     assert ours["wdir"] == "${item.dataset}"
-    assert ours["cmd"].startswith(f"PYTHONPATH=../src python ../stages/{stage}.py")
+    assert ours["cmd"].startswith(f"python ../src/stage.py portable ../stages/{stage}.py")
     for folder in ours["matrix"]["dataset"]:
         assert (COMPARISON / folder / "params.yaml").resolve() == COMPARISON / "params.yaml"
         assert all(
