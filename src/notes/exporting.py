@@ -74,7 +74,7 @@ def fold_batch_norm(network: Mlp) -> nn.Sequential:
             assert layer.running_var is not None
             assert layer.running_mean is not None
             with torch.no_grad():
-                scale = layer.weight.double() / (layer.running_var.double() + layer.eps).sqrt()
+                scale = layer.weight.double() * (layer.running_var.double() + layer.eps).rsqrt()
                 folded.weight.copy_(linear.weight.double() * scale[:, None])
                 folded.bias.copy_(layer.bias.double() - layer.running_mean.double() * scale)
             layers.append(folded)

@@ -4,6 +4,8 @@ A sum has other last bits in another order, and libraries choose the order by pr
 with, by vendor; OpenBLAS, NumPy's and SciPy's, by core; torch and NumPy themselves by the widest vector instructions.
 Training amplifies that. In the mode `portable` every one of them is held to what all x86-64 processors with AVX2 have,
 and MKL to kernels that are equal everywhere. Those are slow, so `networks.linear` multiplies with NumPy's OpenBLAS.
+Four of torch's functions stay MKL's own on each vendor's processors, whatever it is told: sqrt, log, log2 and atan of
+tensors, and with them torch.linalg and optimizers that are not `fused`. Stages use rsqrt, NumPy and fused optimizers.
 In the mode `native` each library does what it thinks best on this processor.
 """
 
@@ -18,6 +20,7 @@ PLATFORM = "NUMERIC_PLATFORM"  # in the environment: what bits depend on; a run'
 PORTABLE = {
     "ATEN_CPU_CAPABILITY": "avx2",
     "MKL_CBWR": "COMPATIBLE",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "OPENBLAS_CORETYPE": "Haswell",

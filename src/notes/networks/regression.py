@@ -94,7 +94,7 @@ class ModuleRegression:
         self.network = LinearRegression.of(powers, weight, bias)
         self.criterion = nn.MSELoss()
         kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer]
-        self.optimizer = kind(self.network.parameters(), lr=learning_rate)
+        self.optimizer = kind(self.network.parameters(), lr=learning_rate, fused=True)
 
     def __call__(self, inputs: Tensor) -> Tensor:
         predictions: Tensor = self.network(inputs)
