@@ -12,19 +12,19 @@ That ReLU is also cheap to compute is beside the point: the matrix products take
 """
 
 import math
-from collections.abc import Sequence
-from itertools import chain, product
+from itertools import product
 
 import numpy as np
 import torch
 
 from notes.data.tasks import load_split
 from notes.intervals import mean_interval
+from notes.networks.extras import make_optimizer
 from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column
 from notes.studies.shared.experiment import generator_for, sample
-from notes.studies.shared.side_by_side import SideBySide, descend, shuffled
+from notes.studies.shared.side_by_side import descend, shuffled_batches, stack, stack_splits
 
 CLAIM = "ReLU learns fast, in deep networks too, where the gradients of sigmoid vanish."
 NOTES = "2. Activation functions"
@@ -42,17 +42,14 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row for each depth, activation, learning rate, repetition and epoch: the mean training loss."""
     digits = load_split("mnist", "train")
     repetitions = range(settings.repetitions)
-    samples = [sample(digits, settings.rows, generator_for(seed, repetition)) for repetition in repetitions]
-    data = (
-        torch.tensor(np.stack([one.inputs for one in samples])),
-        torch.tensor(np.stack([one.targets for one in samples])),
-    )
+    data = stack_splits(sample(digits, settings.rows, generator_for(seed, repetition)) for repetition in repetitions)
     rows: list[Row] = []
     for depth, activation, rate in product(settings.depths, ACTIVATIONS, settings.learning_rates):
         generators = [generator_for(seed, repetition, 1) for repetition in repetitions]
-        networks = start(data[0].shape[2], [settings.width] * depth, activation, generators)
-        epochs = (shuffled(data, settings.batch_size, generators) for _ in range(settings.epochs))
-        losses = descend(networks, chain.from_iterable(epochs), rate)
+        sizes = data[0].shape[2], [settings.width] * depth, 10
+        networks = stack([Mlp(*sizes, activation=activation).initialise(generator) for generator in generators])
+        batches = shuffled_batches(data, settings.batch_size, epochs=settings.epochs, generators=generators)
+        losses = torch.stack(list(descend(networks, batches, make_optimizer(networks, "adam", rate))))
         # (epochs, repetitions); a run that diverges has no number to show.
         means = losses.nan_to_num(nan=GUESSING, posinf=GUESSING).unflatten(0, (settings.epochs, -1)).mean(dim=1)
         case: Row = {"depth": depth, "activation": activation, "learning_rate": rate}
@@ -62,11 +59,6 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
             for epoch in range(1, settings.epochs + 1)
         ]
     return rows
-
-
-def start(inputs: int, sizes: Sequence[int], activation: str, generators: Sequence[torch.Generator]) -> SideBySide:
-    """Return a network for each generator."""
-    return SideBySide([Mlp(inputs, sizes, 10, activation=activation).initialise(one) for one in generators])
 
 
 def best_rate(rows: list[Row], depth: int, activation: str) -> float:
