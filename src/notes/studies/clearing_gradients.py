@@ -22,7 +22,7 @@ from notes.intervals import Interval, mean_interval
 from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.sources.synthetic import make_linear
-from notes.studies.shared.base import Row, Verdict, column, listed, text_of
+from notes.studies.shared.base import Row, Verdict, as_factor, column, listed, text_of
 from notes.studies.shared.experiment import generator_for, random_for
 from notes.studies.shared.side_by_side import losses, moons, stack
 
@@ -145,7 +145,7 @@ def works(rows: list[Row], problem: str, learning_rate: float) -> bool:
 
 
 def _geometric_mean(ratios: np.ndarray) -> Interval:
-    return Interval(*(float(end) for end in np.exp(mean_interval(np.log(ratios)))))
+    return as_factor(mean_interval(np.log(ratios)))
 
 
 def last_tenth(rows: list[Row], problem: str, learning_rate: float, cleared: bool) -> np.ndarray:

@@ -24,7 +24,7 @@ from notes.networks.mlp import Mlp
 from notes.networks.regression import Powers, ScratchRegression, fit_regression
 from notes.settings import Settings
 from notes.sources.synthetic import make_multivariate
-from notes.studies.shared.base import Row, Verdict, choosing, column, judging, rows_where
+from notes.studies.shared.base import Row, Verdict, as_factor, choosing, column, judging, rows_where
 from notes.studies.shared.experiment import generator_for, random_for
 from notes.studies.shared.side_by_side import (
     Data,
@@ -140,7 +140,7 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE; the effect is the largest contrast between the costs of a start in the two problems."""
     logarithms = {problem: {start: log_cost(rows, problem, start) for start in STARTS} for problem in PROBLEMS}
     linear, network = (
-        {start: _geometric_mean(values) for start, values in costs.items()} for costs in logarithms.values()
+        {start: as_factor(mean_interval(values)) for start, values in costs.items()} for costs in logarithms.values()
     )
     depends = any(
         (one[start].high < BAD and other[start].low > BAD)
@@ -154,7 +154,7 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
         f"in a network {_listed(rows, network, 1)}"
     )
     effect = f"what a start of {widest} costs over the best start: a network's multiple over linear regression's"
-    return Verdict("holds" if depends else "fails", effect, *_geometric_mean(apart[widest]), finding)
+    return Verdict("holds" if depends else "fails", effect, *as_factor(mean_interval(apart[widest])), finding)
 
 
 def best_start(rows: list[Row], problem: str) -> str:
@@ -169,10 +169,6 @@ def log_cost(rows: list[Row], problem: str, start: str) -> np.ndarray:
     updates, fewest = (np.log(column(runs, "updates", start=one)) for one in (start, best_start(rows, problem)))
     logarithms: np.ndarray = updates - fewest
     return logarithms
-
-
-def _geometric_mean(logarithms: np.ndarray) -> Interval:
-    return Interval(*(float(end) for end in np.exp(mean_interval(logarithms))))
 
 
 def _listed(rows: list[Row], costs: dict[str, Interval], problem: int) -> str:

@@ -22,7 +22,7 @@ from notes.intervals import mean_interval
 from notes.networks.extras import make_optimizer
 from notes.networks.mlp import Mlp
 from notes.settings import Settings
-from notes.studies.shared.base import Row, Verdict, text_of
+from notes.studies.shared.base import Row, Verdict, as_factor, text_of
 from notes.studies.shared.experiment import generator_for, sample
 from notes.studies.shared.rates import at_an_end, judged, ratio, run_at_best_rate
 from notes.studies.shared.side_by_side import Data, accuracies, descend, shuffled_batches, stack, stack_splits, until
@@ -95,7 +95,6 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
     if at_an_end(rows, [*mini, full]):
         text = "unsettled"
     gains = [np.log(judged(rows, "samples", full) / judged(rows, "samples", case)) for case in mini]
-    value, low, high = (float(end) for end in np.exp(mean_interval(np.mean(gains, axis=0))))
     small, whole = (
         f"{_mean(rows, 'samples', case):,.0f} samples in {_mean(rows, 'updates', case):.0f} updates"
         for case in (mini[0], full)
@@ -103,9 +102,7 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
     return Verdict(
         text,
         "samples to the target, each at its best rate: the full batch's over the mini-batches', geometric mean",
-        value,
-        low,
-        high,
+        *as_factor(mean_interval(np.mean(gains, axis=0))),
         f"To {settings.target_accuracy:.0%} accuracy batches of {mini[0]['batch_size']} work through {small}; "
         f"all {full['batch_size']} at once through {whole}",
     )

@@ -22,7 +22,7 @@ from notes.intervals import mean_interval
 from notes.networks.extras import make_optimizer
 from notes.networks.mlp import Mlp
 from notes.settings import Settings
-from notes.studies.shared.base import Row, Verdict, column
+from notes.studies.shared.base import Row, Verdict, as_factor, choosing, column, judging
 from notes.studies.shared.experiment import generator_for, sample
 from notes.studies.shared.side_by_side import descend, shuffled_batches, stack, stack_splits
 
@@ -64,16 +64,14 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
 def best_rate(rows: list[Row], depth: int, activation: str) -> float:
     """Return the learning rate with the lowest final loss, geometric mean over the even repetitions."""
     case = {"depth": depth, "activation": activation, "epoch": max(row["epoch"] for row in rows)}
-    even = [row for row in rows if row["repetition"] % 2 == 0]
     rates: list[float] = sorted({row["learning_rate"] for row in rows})
-    return min(rates, key=lambda rate: float(np.log(column(even, "loss", **case, learning_rate=rate)).mean()))
+    return min(rates, key=lambda rate: float(np.log(column(choosing(rows), "loss", **case, learning_rate=rate)).mean()))
 
 
 def curves(rows: list[Row], depth: int, activation: str) -> np.ndarray:
     """Return the losses at the best learning rate as an array (odd repetitions, epochs)."""
-    odd = [row for row in rows if row["repetition"] % 2]
     rate = best_rate(rows, depth, activation)
-    values = column(odd, "loss", depth=depth, activation=activation, learning_rate=rate)
+    values = column(judging(rows), "loss", depth=depth, activation=activation, learning_rate=rate)
     epochs = int(max(row["epoch"] for row in rows))
     return values.reshape(-1, epochs)
 
@@ -92,13 +90,10 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
         f"ReLU {curves(rows, depth, 'relu')[:, -1].mean():.2f}"
         for depth in settings.depths
     ]
-    value, low, high = (math.exp(end) for end in gains[deepest])
     return Verdict(
         "holds" if len(faster) == len(settings.depths) else text,
         f"training loss of sigmoid over that of ReLU with {deepest} hidden layers, geometric mean, a factor",
-        value,
-        low,
-        high,
+        *as_factor(gains[deepest]),
         f"Training loss after {settings.epochs} epochs, {'; '.join(means)}".replace(
             "1 hidden layers", "1 hidden layer"
         ),
