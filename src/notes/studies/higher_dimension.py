@@ -46,9 +46,8 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     for kind, width in [("none", 2), *((kind, width) for kind in MAPS for width in settings.widths)]:
         generators = [generator_for(seed, repetition, 1) for repetition in range(settings.repetitions)]
         networks = start(kind, width, settings.activation, generators)
-        for _ in descend(
-            networks, repeat(points, settings.steps), make_optimizer(networks, "adam", settings.learning_rate)
-        ):
+        optimizer = make_optimizer(networks, "adam", settings.learning_rate)
+        for _ in descend(networks, repeat(points, settings.steps), optimizer):
             pass
         rows += [
             {"map": kind, "dimensions": width, "repetition": repetition, "accuracy": accuracy}

@@ -50,8 +50,8 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
         networks = stack([Mlp(*sizes, activation=activation).initialise(generator) for generator in generators])
         batches = shuffled_batches(data, settings.batch_size, epochs=settings.epochs, generators=generators)
         losses = torch.stack(list(descend(networks, batches, make_optimizer(networks, "adam", rate))))
-        # (epochs, repetitions); a run that diverges has no number to show.
-        means = losses.nan_to_num(nan=GUESSING, posinf=GUESSING).unflatten(0, (settings.epochs, -1)).mean(dim=1)
+        losses = losses.nan_to_num(nan=GUESSING, posinf=GUESSING)  # a run that diverges has no number to show
+        means = losses.unflatten(0, (settings.epochs, -1)).mean(dim=1)  # over batches: (epochs, repetitions)
         case: Row = {"depth": depth, "activation": activation, "learning_rate": rate}
         rows += [
             case | {"repetition": repetition, "epoch": epoch, "loss": float(means[epoch - 1, repetition])}

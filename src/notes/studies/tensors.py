@@ -7,8 +7,8 @@ in compiled code. But the call itself costs something too, as much as a few doze
 
 The study multiplies square matrices both ways, counts what Python has to do one by one, and checks that the results
 agree. A call counts as many operations, more than it costs on common machines. What is not measured is speed: it
-depends on the machine and on the moment, and so the processor times are in MLflow, and no verdict rests on them. Nor does
-the count say how fast another language's loop would be, or a machine with a GPU.
+depends on the machine and on the moment. Processor times are in MLflow, and no verdict rests on them. Nor does the
+count say how fast another language's loop would be, or a machine with a GPU.
 """
 
 import time
