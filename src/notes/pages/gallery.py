@@ -55,6 +55,9 @@ made with knowledge of the data:
 - `sigmoid_softmax`, `calibration`, `squared_error_measure`: fewer rows, steps or repetitions, to save time.
 - `training_lowers_loss`: a tenth of the steps or epochs may raise the loss, not a twentieth, near which epochs lay.
 - `batch_memory`: higher learning rates, because the full batch had chosen the highest; fewer rows.
+- `tensors`: judged by operations and calls that Python has to do one by one, no longer by whether the product is five
+  times as fast, because a duration is no function of the inputs; what a call counts as was chosen with the timed
+  outcome known.
 - `view`: pictures of at least four pixels a side; of three, cutting leaves one, which can be viewed.
 
 ## Verdicts

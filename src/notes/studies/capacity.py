@@ -15,11 +15,11 @@ import torch
 from notes.data.tasks import Split, load_split
 from notes.intervals import paired_interval
 from notes.networks.extras import make_optimizer
-from notes.networks.mlp import Mlp, log_loss, to_tensors
+from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, choosing, column, judging, text_of
 from notes.studies.shared.experiment import generator_for, sample
-from notes.studies.shared.stacked import accuracies, descend, for_all, side_by_side, stack
+from notes.studies.shared.side_by_side import accuracies, descend, for_all, shuffled_batches, stack, stack_splits
 
 CLAIM = "More width and depth is not always better: a network that is too large over-fits, one too small under-fits."
 NOTES = "1. Principle of a neural network"
@@ -57,19 +57,12 @@ def errors_after_training(
     settings: Settings, hidden_sizes: list[int], sets: list[Split], held_out: Split, generators: list[torch.Generator]
 ) -> list[Row]:
     """Train a network on each set to the last epoch and return its errors there: no best epoch hides over-fitting."""
-    networks = [Mlp(2, hidden_sizes, 1).initialise(generator) for generator in generators]
-    together = stack(networks)
-    inputs, labels = side_by_side(sets)
-    optimizer = make_optimizer(together, "adam", settings.learning_rate)
-    for _ in descend(
-        together, inputs, labels, log_loss, optimizer,
-        batch_size=settings.rows, epochs=settings.epochs, generators=generators,
-    ):  # fmt: skip
+    networks = stack([Mlp(2, hidden_sizes, 1).initialise(generator) for generator in generators])
+    data, unseen = stack_splits(sets), for_all(held_out, len(sets))
+    batches = shuffled_batches(data, settings.rows, epochs=settings.epochs, generators=generators)
+    for _ in descend(networks, batches, make_optimizer(networks, "adam", settings.learning_rate)):
         pass
-    unseen = for_all(to_tensors(held_out, "cpu"), len(sets))
-    train_error, validation_error = (
-        (100 * (1 - accuracies(together, *part))).tolist() for part in ((inputs, labels), unseen)
-    )
+    train_error, validation_error = ((100 * (1 - accuracies(networks, part))).tolist() for part in (data, unseen))
     return [
         {"train_error": train, "validation_error": validation}
         for train, validation in zip(train_error, validation_error, strict=True)

@@ -22,10 +22,10 @@ from torch import Tensor
 from notes.intervals import Interval, mean_interval
 from notes.networks.mlp import Mlp
 from notes.settings import Settings
-from notes.sources.synthetic import make_linear, make_moons
-from notes.studies.shared.base import Row, Verdict, column, listed, text_of
+from notes.sources.synthetic import make_linear
+from notes.studies.shared.base import Row, Verdict, as_factor, column, listed, text_of
 from notes.studies.shared.experiment import generator_for, random_for
-from notes.studies.shared.stacked import losses, stack
+from notes.studies.shared.side_by_side import losses, moons, stack
 
 CLAIM = "Gradients must be cleared: where training works with clearing, it ends at a worse loss without."
 NOTES = "6. Linear regression in code: why gradients are cleared"
@@ -94,17 +94,15 @@ def start_lines(settings: Settings, draws: Draws) -> tuple[list[Tensor], Callabl
 
 def start_networks(settings: Settings, draws: Draws) -> tuple[list[Tensor], Callable[[], Tensor]]:
     """Return the parameters of an MLP a draw, and their cross-entropies over mini-batches of moons, new each time."""
-    tables = [make_moons(rows=settings.rows, noise=0.2, generator=random) for random, _ in draws]
-    inputs = torch.tensor(np.stack([table[["x1", "x2"]].to_numpy(np.float32) for table in tables]))
-    labels = torch.tensor(np.stack([table["y"].to_numpy() for table in tables]))
-    together = stack([Mlp(2, [settings.hidden_size], 2).initialise(generator) for _, generator in draws])
+    inputs, labels = moons(settings.rows, [random for random, _ in draws])
+    networks = stack([Mlp(2, [settings.hidden_size], 2).initialise(generator) for _, generator in draws])
     each, size = torch.arange(len(draws))[:, None], (settings.batch_size,)
 
     def losses_of() -> Tensor:
         batch = torch.stack([torch.randint(settings.rows, size, generator=generator) for _, generator in draws])
-        return losses(together, inputs[each, batch], labels[each, batch])
+        return losses(networks, (inputs[each, batch], labels[each, batch]))
 
-    return list(together.parameters()), losses_of
+    return list(networks.parameters()), losses_of
 
 
 PROBLEMS = {"line": start_lines, "network": start_networks}
@@ -148,7 +146,7 @@ def works(rows: list[Row], problem: str, learning_rate: float) -> bool:
 
 
 def _geometric_mean(ratios: np.ndarray) -> Interval:
-    return Interval(*(float(end) for end in np.exp(mean_interval(np.log(ratios)))))
+    return as_factor(mean_interval(np.log(ratios)))
 
 
 def last_tenth(rows: list[Row], problem: str, learning_rate: float, cleared: bool) -> np.ndarray:

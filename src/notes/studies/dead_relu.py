@@ -14,16 +14,16 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from notes.data.tasks import Split, load_split
 from notes.intervals import paired_interval
 from notes.networks.extras import make_optimizer
-from notes.networks.mlp import Mlp, log_loss, to_tensors
+from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column, rows_where
 from notes.studies.shared.experiment import generator_for
-from notes.studies.shared.stacked import StackedLinear, descend, for_all, stack
+from notes.studies.shared.side_by_side import Data, StackedLinear, descend, for_all, losses, shuffled_batches, stack
 
 CLAIM = "ReLU units can stop learning; those of leaky ReLU can not."
 NOTES = "2. Activation functions"
@@ -51,27 +51,25 @@ def shares_over_training(
     settings: Settings, activation: str, rate: float, data: Split, generators: list[torch.Generator]
 ) -> Iterator[list[float]]:
     """Train a network a generator; yield the share of dead units of each, before training and after every epoch."""
-    networks = [Mlp(2, settings.hidden_sizes, 1, activation=activation).initialise(one) for one in generators]
-    together = stack(networks)
-    inputs, labels = for_all(to_tensors(data, "cpu"), len(networks))
-    optimizer = make_optimizer(together, "sgd", rate, momentum=settings.momentum)
-    yield dead_shares(together, inputs, labels)
-    updates = descend(
-        together, inputs, labels, log_loss, optimizer,
-        batch_size=settings.batch_size, epochs=settings.epochs, generators=generators,
-    )  # fmt: skip
+    networks = stack([Mlp(2, settings.hidden_sizes, 1, activation=activation).initialise(one) for one in generators])
+    points = for_all(data, len(generators))
+    yield dead_shares(networks, points)
+    batches = shuffled_batches(points, settings.batch_size, epochs=settings.epochs, generators=generators)
+    updates = descend(networks, batches, make_optimizer(networks, "sgd", rate, momentum=settings.momentum))
+    an_epoch = math.ceil(len(data.targets) / settings.batch_size)
     for update, _ in enumerate(updates, start=1):
-        if update % math.ceil(len(data.targets) / settings.batch_size) == 0:
-            yield dead_shares(together, inputs, labels)
+        if update % an_epoch == 0:
+            yield dead_shares(networks, points)
 
 
-def dead_shares(together: nn.Module, inputs: Tensor, labels: Tensor) -> list[float]:
+def dead_shares(networks: nn.Module, data: Data) -> list[float]:
     """Return for each network the share of hidden units without any gradient over the data.
 
     In double precision, since a gradient that only rounds to zero is not one that is zero.
     """
-    exact = copy.deepcopy(together).double()
-    loss = log_loss(exact(inputs.double()).flatten(0, 1), labels.flatten())
+    inputs, labels = data
+    exact = copy.deepcopy(networks).double()
+    loss = losses(exact, (inputs.double(), labels)).sum()
     *hidden, _ = [layer for layer in exact.modules() if isinstance(layer, StackedLinear)]
     gradients = torch.autograd.grad(loss, [parameter for layer in hidden for parameter in (layer.weight, layer.bias)])
     dead = [

@@ -22,11 +22,12 @@ import torch
 from torch import Tensor, nn
 
 from notes.intervals import paired_interval
+from notes.networks.extras import make_optimizer
 from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column
 from notes.studies.shared.experiment import generator_for, random_for
-from notes.studies.shared.side_by_side import Data, SideBySide, descend, losses, moons, percent_right
+from notes.studies.shared.side_by_side import Data, accuracies, descend, losses, moons, stack
 
 CLAIM = "Activation functions must be differentiable."
 NOTES = "2. Activation functions"
@@ -73,11 +74,14 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
         generators = [generator_for(seed, repetition, 1) for repetition in repetitions]
         trained = start(name, settings.hidden_size, generators)
         frozen = copy.deepcopy(trained)
-        frozen.layers[0].requires_grad_(False)
+        frozen[0].requires_grad_(False)
         gradients = hidden_gradients(trained, points)
         for networks in (frozen, trained):
-            descend(networks, repeat(points, settings.steps), settings.learning_rate)
-        found = zip(gradients, percent_right(frozen, new_points), percent_right(trained, new_points), strict=True)
+            optimizer = make_optimizer(networks, "adam", settings.learning_rate)
+            for _ in descend(networks, repeat(points, settings.steps), optimizer):
+                pass
+        percent = ((100 * accuracies(networks, new_points)).tolist() for networks in (frozen, trained))
+        found = zip(gradients, *percent, strict=True)
         rows += [
             {"activation": name, "repetition": number, "gradient": gradient, "frozen": before, "trained": after}
             for number, (gradient, before, after) in enumerate(found)
@@ -85,16 +89,16 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     return rows
 
 
-def start(activation: str, hidden_size: int, generators: Sequence[torch.Generator]) -> SideBySide:
+def start(activation: str, hidden_size: int, generators: Sequence[torch.Generator]) -> nn.Sequential:
     """Return a network for each generator, with one hidden layer of this activation."""
-    networks = SideBySide([Mlp(2, [hidden_size], 2).initialise(generator) for generator in generators])
-    networks.layers[1] = FUNCTIONS[activation]()
+    networks = stack([Mlp(2, [hidden_size], 2).initialise(generator) for generator in generators])
+    networks[1] = FUNCTIONS[activation]()
     return networks
 
 
-def hidden_gradients(networks: SideBySide, data: Data) -> list[float]:
+def hidden_gradients(networks: nn.Sequential, data: Data) -> list[float]:
     """Return the length of each network's gradient with respect to the weights of its hidden layer."""
-    (gradient,) = torch.autograd.grad(losses(networks, data).sum(), [networks.layers[0].get_parameter("weight")])
+    (gradient,) = torch.autograd.grad(losses(networks, data).sum(), [networks[0].get_parameter("weight")])
     return [float(length) for length in gradient.flatten(1).norm(dim=1)]
 
 

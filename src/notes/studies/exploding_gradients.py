@@ -15,7 +15,7 @@ import numpy as np
 
 from notes.intervals import Interval, mean_interval
 from notes.settings import Settings
-from notes.studies.shared.base import Row, Verdict, column
+from notes.studies.shared.base import Row, Verdict, as_factor, column
 from notes.studies.shared.experiment import random_for
 
 CLAIM = "Without clearing, gradients grow without bound: they explode."
@@ -91,7 +91,7 @@ def growth(rows: list[Row], kind: str, rate: float, *, cleared: bool = False) ->
     values = column(rows, "largest", kind=kind, learning_rate=rate, cleared=cleared).reshape(-1, BLOCKS)
     first, second = (half.max(axis=1) for half in np.split(values, 2, axis=1))
     ratios = np.where(second >= LIMIT, LIMIT, second / first)
-    return Interval(*(float(end) for end in np.exp(mean_interval(np.log(ratios)))))
+    return as_factor(mean_interval(np.log(ratios)))
 
 
 def judge(rows: list[Row], settings: Settings) -> Verdict:

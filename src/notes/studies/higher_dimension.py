@@ -17,13 +17,15 @@ from itertools import repeat
 
 import numpy as np
 import torch
+from torch import nn
 
 from notes.intervals import Interval, mean_interval
+from notes.networks.extras import make_optimizer
 from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column
 from notes.studies.shared.experiment import generator_for, random_for, without_activation
-from notes.studies.shared.side_by_side import Data, SideBySide, descend, percent_right
+from notes.studies.shared.side_by_side import Data, accuracies, descend, stack
 
 CLAIM = "What is not linearly separable becomes separable in a higher dimension."
 NOTES = "2. Activation functions"
@@ -44,19 +46,21 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     for kind, width in [("none", 2), *((kind, width) for kind in MAPS for width in settings.widths)]:
         generators = [generator_for(seed, repetition, 1) for repetition in range(settings.repetitions)]
         networks = start(kind, width, settings.activation, generators)
-        descend(networks, repeat(points, settings.steps), settings.learning_rate)
+        optimizer = make_optimizer(networks, "adam", settings.learning_rate)
+        for _ in descend(networks, repeat(points, settings.steps), optimizer):
+            pass
         rows += [
             {"map": kind, "dimensions": width, "repetition": repetition, "accuracy": accuracy}
-            for repetition, accuracy in enumerate(percent_right(networks, new_points))
+            for repetition, accuracy in enumerate((100 * accuracies(networks, new_points)).tolist())
         ]
     return rows
 
 
-def start(kind: str, width: int, activation: str, generators: Sequence[torch.Generator]) -> SideBySide:
+def start(kind: str, width: int, activation: str, generators: Sequence[torch.Generator]) -> nn.Sequential:
     """Return a linear classifier for each generator: of the points themselves, or behind a map to `width` numbers."""
     sizes = [] if kind == "none" else [width]
     networks = [Mlp(2, sizes, 2, activation=activation).initialise(generator) for generator in generators]
-    return SideBySide([without_activation(network) if kind == "linear" else network for network in networks])
+    return stack([without_activation(network) if kind == "linear" else network for network in networks])
 
 
 def rings(rows: int, randoms: Sequence[np.random.Generator]) -> Data:

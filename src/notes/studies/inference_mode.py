@@ -24,7 +24,7 @@ from notes.networks.extras import make_optimizer
 from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier, log_loss, shuffled_batches, to_tensors
 from notes.settings import Settings
 from notes.sources.synthetic import make_moons
-from notes.studies.shared.base import Row, Verdict, column, text_of
+from notes.studies.shared.base import Row, Verdict, as_factor, column, text_of
 from notes.studies.shared.experiment import generator_for, random_for
 
 CLAIM = "model.eval() puts a network into evaluation, where its weights are no longer updated."
@@ -117,7 +117,7 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
     share = Interval(0.0, 0.0, 0.0)
     if moving:
         ratios = [np.log(moved(rows, kind, evaluating=True) / moved(rows, kind, evaluating=False)) for kind in moving]
-        share = Interval(*(float(end) for end in np.exp(mean_interval(np.mean(ratios, axis=0)))))
+        share = as_factor(mean_interval(np.mean(ratios, axis=0)))
     without = column(rows, "largest_move_of_weights", gradients=False).max()
     change = {
         mode: max(column(rows, "probability_change", network=kind, eval=mode).mean() for kind in settings.networks)

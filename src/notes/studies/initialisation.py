@@ -16,7 +16,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from notes.data.tasks import Split
 from notes.intervals import Interval, mean_interval
@@ -24,10 +23,20 @@ from notes.networks.extras import make_optimizer
 from notes.networks.mlp import Mlp
 from notes.networks.regression import Powers, ScratchRegression, fit_regression
 from notes.settings import Settings
-from notes.sources.synthetic import make_moons, make_multivariate
-from notes.studies.shared.base import Row, Verdict, choosing, column, judging, rows_where
+from notes.sources.synthetic import make_multivariate
+from notes.studies.shared.base import Row, Verdict, as_factor, choosing, column, judging, rows_where
 from notes.studies.shared.experiment import generator_for, random_for
-from notes.studies.shared.stacked import Reached, StackedLinear, descend, losses, side_by_side, stack, until
+from notes.studies.shared.side_by_side import (
+    Data,
+    Reached,
+    StackedLinear,
+    descend,
+    losses,
+    moons,
+    shuffled_batches,
+    stack,
+    until,
+)
 
 CLAIM = "Constants, random numbers or pretrained weights: which start is good depends on the problem."
 NOTES = "6. Linear regression in code: initialisation"
@@ -84,7 +93,7 @@ def run_networks(settings: Settings, start: str, seed: np.random.SeedSequence) -
     """Train MLPs on moons to the target loss; return for each repetition the run, and its distinct hidden units."""
     repetitions = range(settings.repetitions)
     draws = [random_for(seed, repetition, 1) for repetition in repetitions]
-    moons, related = ([_moons_twice(settings.rows, draw, turn) for draw in draws] for turn in (0.0, settings.related))
+    data, unseen, related, unseen_related = (moons(settings.rows, draws) for _ in range(4))
     networks = [Mlp(2, settings.hidden_sizes, 2).initialise(generator_for(seed, n, 1)) for n in repetitions]
     if start in ("zeros", "constant"):
         for network in networks:
@@ -92,8 +101,9 @@ def run_networks(settings: Settings, start: str, seed: np.random.SeedSequence) -
                 nn.init.constant_(parameter, _constant(settings, start))
     together = stack(networks)
     if start == "pretrained":  # on the same two moons, turned around: related, yet not the same
-        train(settings, together, related, [generator_for(seed, n, 2) for n in repetitions])
-    runs = train(settings, together, moons, [generator_for(seed, n, 3) for n in repetitions])
+        pair = turned(related, settings.related), turned(unseen_related, settings.related)
+        train(settings, together, *pair, [generator_for(seed, n, 2) for n in repetitions])
+    runs = train(settings, together, data, unseen, [generator_for(seed, n, 3) for n in repetitions])
     first = together[0]
     assert isinstance(first, StackedLinear)
     units = [len(torch.unique(weight.detach(), dim=1).T) if settings.hidden_sizes else 0 for weight in first.weight]
@@ -102,19 +112,16 @@ def run_networks(settings: Settings, start: str, seed: np.random.SeedSequence) -
 
 def train(
     settings: Settings,
-    together: nn.Module,
-    moons: Sequence[tuple[Split, Split]],
+    networks: nn.Module,
+    data: Data,
+    held_out: Data,
     generators: Sequence[torch.Generator],
 ) -> list[Reached]:
-    """Train on the first moons of each pair until the loss on the second, looked at each epoch, is at the target."""
-    data, held_out = (side_by_side(splits) for splits in zip(*moons, strict=True))
-    optimizer = make_optimizer(together, "adam", settings.mlp_learning_rate)
-    updates = descend(
-        together, *data, functional.cross_entropy, optimizer,
-        batch_size=settings.batch_size, epochs=settings.epochs, generators=generators,
-    )  # fmt: skip
+    """Train until the losses on held-out data, looked at after each epoch, are at the target."""
+    batches = shuffled_batches(data, settings.batch_size, epochs=settings.epochs, generators=generators)
+    updates = descend(networks, batches, make_optimizer(networks, "adam", settings.mlp_learning_rate))
     an_epoch = math.ceil(settings.rows / settings.batch_size)
-    return until(updates, lambda: losses(together, *held_out) <= settings.loss_target, every=an_epoch)
+    return until(updates, lambda: losses(networks, held_out) <= settings.loss_target, every=an_epoch)
 
 
 def _constant(settings: Settings, start: str) -> float:
@@ -122,22 +129,18 @@ def _constant(settings: Settings, start: str) -> float:
     return constants[start]
 
 
-def _moons_twice(rows: int, random: np.random.Generator, turn: float) -> tuple[Split, Split]:
-    """Return moons to train on and moons to validate with, turned by an angle in radians."""
-    rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    tables = [make_moons(rows=rows, noise=0.2, generator=random) for _ in range(2)]
-    first, second = (
-        Split((table[["x1", "x2"]].to_numpy() @ rotation).astype(np.float32), table["y"].to_numpy(copy=True))
-        for table in tables
-    )
-    return first, second
+def turned(data: Data, angle: float) -> Data:
+    """Return data of two features, turned about the origin by an angle in radians."""
+    inputs, labels = data
+    rotation = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    return inputs @ rotation, labels
 
 
 def judge(rows: list[Row], settings: Settings) -> Verdict:
     """Apply RULE; the effect is the largest contrast between the costs of a start in the two problems."""
     logarithms = {problem: {start: log_cost(rows, problem, start) for start in STARTS} for problem in PROBLEMS}
     linear, network = (
-        {start: _geometric_mean(values) for start, values in costs.items()} for costs in logarithms.values()
+        {start: as_factor(mean_interval(values)) for start, values in costs.items()} for costs in logarithms.values()
     )
     depends = any(
         (one[start].high < BAD and other[start].low > BAD)
@@ -151,7 +154,7 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
         f"in a network {_listed(rows, network, 1)}"
     )
     effect = f"what a start of {widest} costs over the best start: a network's multiple over linear regression's"
-    return Verdict("holds" if depends else "fails", effect, *_geometric_mean(apart[widest]), finding)
+    return Verdict("holds" if depends else "fails", effect, *as_factor(mean_interval(apart[widest])), finding)
 
 
 def best_start(rows: list[Row], problem: str) -> str:
@@ -166,10 +169,6 @@ def log_cost(rows: list[Row], problem: str, start: str) -> np.ndarray:
     updates, fewest = (np.log(column(runs, "updates", start=one)) for one in (start, best_start(rows, problem)))
     logarithms: np.ndarray = updates - fewest
     return logarithms
-
-
-def _geometric_mean(logarithms: np.ndarray) -> Interval:
-    return Interval(*(float(end) for end in np.exp(mean_interval(logarithms))))
 
 
 def _listed(rows: list[Row], costs: dict[str, Interval], problem: int) -> str:

@@ -12,7 +12,6 @@ a margin: +m for the right class, -m for the wrong.
 """
 
 import math
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -27,7 +26,17 @@ from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, rows_where, text_of
 from notes.studies.shared.experiment import generator_for, sample
 from notes.studies.shared.rates import Case, at_an_end, judged, ratio, run_at_best_rate
-from notes.studies.shared.stacked import accuracies, descend, side_by_side, stack, until
+from notes.studies.shared.side_by_side import (
+    Data,
+    RowLoss,
+    accuracies,
+    cross_entropy,
+    descend,
+    shuffled_batches,
+    stack,
+    stack_splits,
+    until,
+)
 
 CLAIM = "Mean squared error does not suit classification: a network learns slower with it than with cross-entropy."
 NOTES = "7. Classification: mean squared error suits regression, not classification"
@@ -41,21 +50,21 @@ REFERENCE = "cross-entropy"
 
 
 def squared_error_of_probabilities(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean over rows of Σ (softmax(logits) - one_hot)², Brier's score (Brier 1950)."""
+    """Return Σ (softmax(logits) - one_hot)² of each row (n,), Brier's score (Brier 1950)."""
     one_hot = functional.one_hot(labels, logits.shape[1])
-    return ((torch.softmax(logits, dim=1) - one_hot) ** 2).sum(dim=1).mean()
+    return ((torch.softmax(logits, dim=1) - one_hot) ** 2).sum(dim=1)
 
 
 def squared_error_of_outputs(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean over rows of Σ (logits - one_hot)²: classification as if it were regression."""
-    return ((logits - functional.one_hot(labels, logits.shape[1])) ** 2).sum(dim=1).mean()
+    """Return Σ (logits - one_hot)² of each row (n,): classification as if it were regression."""
+    return ((logits - functional.one_hot(labels, logits.shape[1])) ** 2).sum(dim=1)
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    REFERENCE: functional.cross_entropy,
+LOSSES: dict[str, RowLoss] = {
+    REFERENCE: cross_entropy,
     "squared error of probabilities": squared_error_of_probabilities,
     "squared error of outputs": squared_error_of_outputs,
-    "cross-entropy again": functional.cross_entropy,
+    "cross-entropy again": cross_entropy,
 }
 MARGINS = np.linspace(-10, 10, 41)
 
@@ -75,7 +84,7 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
 
     def run(loss: str, rate: float, repetitions: list[int]) -> list[Row]:
         data, unseen = (
-            side_by_side(sample(split, settings.rows, generator_for(seed, n, part)) for n in repetitions)
+            stack_splits(sample(split, settings.rows, generator_for(seed, n, part)) for n in repetitions)
             for part, split in enumerate((digits, held_out))
         )
         generators = [generator_for(seed, repetition) for repetition in repetitions]
@@ -87,10 +96,10 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     return rows
 
 
-def gradient_at(loss: Callable[[Tensor, Tensor], Tensor], margin: float) -> float:
+def gradient_at(loss: RowLoss, margin: float) -> float:
     """Return the length of the gradient at two logits, margin/2 for the right class and -margin/2 for the wrong one."""
     logits = torch.tensor([[margin / 2, -margin / 2]], dtype=torch.float64, requires_grad=True)
-    (gradient,) = torch.autograd.grad(loss(logits, torch.tensor([0])), logits)
+    (gradient,) = torch.autograd.grad(loss(logits, torch.tensor([0])).sum(), logits)
     return float(gradient.norm())
 
 
@@ -98,19 +107,17 @@ def epochs_to_target(
     settings: Settings,
     loss: str,
     rate: float,
-    data: tuple[Tensor, Tensor],
-    held_out: tuple[Tensor, Tensor],
+    data: Data,
+    held_out: Data,
     generators: list[torch.Generator],
 ) -> list[Row]:
     """Train until the validation accuracies are at the target; equal generators give every loss the same start."""
     features = data[0].shape[-1]
-    together = stack([Mlp(features, settings.hidden_sizes, 10).initialise(one) for one in generators])
-    updates = descend(
-        together, *data, LOSSES[loss], make_optimizer(together, "adam", rate),
-        batch_size=settings.batch_size, epochs=settings.epochs, generators=generators,
-    )  # fmt: skip
+    networks = stack([Mlp(features, settings.hidden_sizes, 10).initialise(one) for one in generators])
+    batches = shuffled_batches(data, settings.batch_size, epochs=settings.epochs, generators=generators)
+    updates = descend(networks, batches, make_optimizer(networks, "adam", rate), LOSSES[loss])
     an_epoch = math.ceil(settings.rows / settings.batch_size)
-    runs = until(updates, lambda: accuracies(together, *held_out) >= settings.accuracy_target, every=an_epoch)
+    runs = until(updates, lambda: accuracies(networks, held_out) >= settings.accuracy_target, every=an_epoch)
     return [{"epochs": run.updates // an_epoch, "reached": run.reached} for run in runs]
 
 

@@ -16,18 +16,16 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from notes.data.tasks import load_split
 from notes.intervals import mean_interval
 from notes.networks.extras import make_optimizer
 from notes.networks.mlp import Mlp
 from notes.settings import Settings
-from notes.studies.shared.base import Row, Verdict, text_of
+from notes.studies.shared.base import Row, Verdict, as_factor, text_of
 from notes.studies.shared.experiment import generator_for, sample
 from notes.studies.shared.rates import at_an_end, judged, ratio, run_at_best_rate
-from notes.studies.shared.stacked import accuracies, descend, side_by_side, stack, until
+from notes.studies.shared.side_by_side import Data, accuracies, descend, shuffled_batches, stack, stack_splits, until
 
 CLAIM = "A network trains faster on mini-batches than on the whole set at once."
 NOTES = "8. Multi-class in code: batches; 4. Multi-layer perceptron in code"
@@ -46,7 +44,7 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
 
     def run(batch_size: int, rate: float, repetitions: list[int]) -> list[Row]:
         data, unseen = (
-            side_by_side(sample(split, size, generator_for(seed, n, part)) for n in repetitions)
+            stack_splits(sample(split, size, generator_for(seed, n, part)) for n in repetitions)
             for part, (split, size) in enumerate(((digits, settings.rows), (held_out, settings.validation_rows)))
         )
         generators = [generator_for(seed, repetition) for repetition in repetitions]
@@ -65,19 +63,16 @@ def work_to_target(
     settings: Settings,
     batch_size: int,
     rate: float,
-    data: tuple[Tensor, Tensor],
-    held_out: tuple[Tensor, Tensor],
+    data: Data,
+    held_out: Data,
     generators: list[torch.Generator],
 ) -> list[Row]:
     """Train until the validation accuracies, looked at after every epoch, are at the target; count what that took."""
-    networks = [Mlp(data[0].shape[-1], settings.hidden_sizes, 10).initialise(one) for one in generators]
-    together = stack(networks)
-    updates = descend(
-        together, *data, functional.cross_entropy, make_optimizer(together, "sgd", rate, momentum=settings.momentum),
-        batch_size=batch_size, epochs=settings.max_epochs, generators=generators,
-    )  # fmt: skip
+    networks = stack([Mlp(data[0].shape[-1], settings.hidden_sizes, 10).initialise(one) for one in generators])
+    batches = shuffled_batches(data, batch_size, epochs=settings.max_epochs, generators=generators)
+    updates = descend(networks, batches, make_optimizer(networks, "sgd", rate, momentum=settings.momentum))
     an_epoch, started = math.ceil(settings.rows / batch_size), time.perf_counter()
-    runs = until(updates, lambda: accuracies(together, *held_out) >= settings.target_accuracy, every=an_epoch)
+    runs = until(updates, lambda: accuracies(networks, held_out) >= settings.target_accuracy, every=an_epoch)
     samples = max(run.updates for run in runs) // an_epoch * settings.rows * len(runs)
     seconds = time.perf_counter() - started
     return [
@@ -100,7 +95,6 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
     if at_an_end(rows, [*mini, full]):
         text = "unsettled"
     gains = [np.log(judged(rows, "samples", full) / judged(rows, "samples", case)) for case in mini]
-    value, low, high = (float(end) for end in np.exp(mean_interval(np.mean(gains, axis=0))))
     small, whole = (
         f"{_mean(rows, 'samples', case):,.0f} samples in {_mean(rows, 'updates', case):.0f} updates"
         for case in (mini[0], full)
@@ -108,9 +102,7 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
     return Verdict(
         text,
         "samples to the target, each at its best rate: the full batch's over the mini-batches', geometric mean",
-        value,
-        low,
-        high,
+        *as_factor(mean_interval(np.mean(gains, axis=0))),
         f"To {settings.target_accuracy:.0%} accuracy batches of {mini[0]['batch_size']} work through {small}; "
         f"all {full['batch_size']} at once through {whole}",
     )

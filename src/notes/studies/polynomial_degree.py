@@ -18,7 +18,7 @@ from notes.intervals import Interval, paired_interval
 from notes.networks.regression import Powers
 from notes.settings import Settings
 from notes.sources.synthetic import make_polynomial
-from notes.studies.shared.base import Row, Verdict, choosing, column, judging, rows_where, text_of
+from notes.studies.shared.base import Row, Verdict, as_factor, choosing, column, judging, rows_where, text_of
 from notes.studies.shared.experiment import random_for
 
 CLAIM = (
@@ -110,7 +110,7 @@ def cost(rows: list[Row], degree: int, best: int) -> Interval:
     """Return the validation RMSE of a degree as a multiple of the best one's: geometric mean, odd repetitions."""
     errors = judging(rows_where(rows, kind="error"))
     of_degree, of_best = (np.log(column(errors, "validation_rmse", degree=one)) for one in (degree, best))
-    return Interval(*(float(end) for end in np.exp(paired_interval(of_degree, of_best))))
+    return as_factor(paired_interval(of_degree, of_best))
 
 
 def _times(interval: Interval) -> str:

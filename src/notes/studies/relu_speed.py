@@ -12,19 +12,19 @@ That ReLU is also cheap to compute is beside the point: the matrix products take
 """
 
 import math
-from collections.abc import Sequence
-from itertools import chain, product
+from itertools import product
 
 import numpy as np
 import torch
 
 from notes.data.tasks import load_split
 from notes.intervals import mean_interval
+from notes.networks.extras import make_optimizer
 from notes.networks.mlp import Mlp
 from notes.settings import Settings
-from notes.studies.shared.base import Row, Verdict, column
+from notes.studies.shared.base import Row, Verdict, as_factor, choosing, column, judging
 from notes.studies.shared.experiment import generator_for, sample
-from notes.studies.shared.side_by_side import SideBySide, descend, shuffled
+from notes.studies.shared.side_by_side import descend, shuffled_batches, stack, stack_splits
 
 CLAIM = "ReLU learns fast, in deep networks too, where the gradients of sigmoid vanish."
 NOTES = "2. Activation functions"
@@ -42,19 +42,16 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row for each depth, activation, learning rate, repetition and epoch: the mean training loss."""
     digits = load_split("mnist", "train")
     repetitions = range(settings.repetitions)
-    samples = [sample(digits, settings.rows, generator_for(seed, repetition)) for repetition in repetitions]
-    data = (
-        torch.tensor(np.stack([one.inputs for one in samples])),
-        torch.tensor(np.stack([one.targets for one in samples])),
-    )
+    data = stack_splits(sample(digits, settings.rows, generator_for(seed, repetition)) for repetition in repetitions)
     rows: list[Row] = []
     for depth, activation, rate in product(settings.depths, ACTIVATIONS, settings.learning_rates):
         generators = [generator_for(seed, repetition, 1) for repetition in repetitions]
-        networks = start(data[0].shape[2], [settings.width] * depth, activation, generators)
-        epochs = (shuffled(data, settings.batch_size, generators) for _ in range(settings.epochs))
-        losses = descend(networks, chain.from_iterable(epochs), rate)
-        # (epochs, repetitions); a run that diverges has no number to show.
-        means = losses.nan_to_num(nan=GUESSING, posinf=GUESSING).unflatten(0, (settings.epochs, -1)).mean(dim=1)
+        sizes = data[0].shape[2], [settings.width] * depth, 10
+        networks = stack([Mlp(*sizes, activation=activation).initialise(generator) for generator in generators])
+        batches = shuffled_batches(data, settings.batch_size, epochs=settings.epochs, generators=generators)
+        losses = torch.stack(list(descend(networks, batches, make_optimizer(networks, "adam", rate))))
+        losses = losses.nan_to_num(nan=GUESSING, posinf=GUESSING)  # a run that diverges has no number to show
+        means = losses.unflatten(0, (settings.epochs, -1)).mean(dim=1)  # over batches: (epochs, repetitions)
         case: Row = {"depth": depth, "activation": activation, "learning_rate": rate}
         rows += [
             case | {"repetition": repetition, "epoch": epoch, "loss": float(means[epoch - 1, repetition])}
@@ -64,24 +61,17 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     return rows
 
 
-def start(inputs: int, sizes: Sequence[int], activation: str, generators: Sequence[torch.Generator]) -> SideBySide:
-    """Return a network for each generator."""
-    return SideBySide([Mlp(inputs, sizes, 10, activation=activation).initialise(one) for one in generators])
-
-
 def best_rate(rows: list[Row], depth: int, activation: str) -> float:
     """Return the learning rate with the lowest final loss, geometric mean over the even repetitions."""
     case = {"depth": depth, "activation": activation, "epoch": max(row["epoch"] for row in rows)}
-    even = [row for row in rows if row["repetition"] % 2 == 0]
     rates: list[float] = sorted({row["learning_rate"] for row in rows})
-    return min(rates, key=lambda rate: float(np.log(column(even, "loss", **case, learning_rate=rate)).mean()))
+    return min(rates, key=lambda rate: float(np.log(column(choosing(rows), "loss", **case, learning_rate=rate)).mean()))
 
 
 def curves(rows: list[Row], depth: int, activation: str) -> np.ndarray:
     """Return the losses at the best learning rate as an array (odd repetitions, epochs)."""
-    odd = [row for row in rows if row["repetition"] % 2]
     rate = best_rate(rows, depth, activation)
-    values = column(odd, "loss", depth=depth, activation=activation, learning_rate=rate)
+    values = column(judging(rows), "loss", depth=depth, activation=activation, learning_rate=rate)
     epochs = int(max(row["epoch"] for row in rows))
     return values.reshape(-1, epochs)
 
@@ -100,13 +90,10 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
         f"ReLU {curves(rows, depth, 'relu')[:, -1].mean():.2f}"
         for depth in settings.depths
     ]
-    value, low, high = (math.exp(end) for end in gains[deepest])
     return Verdict(
         "holds" if len(faster) == len(settings.depths) else text,
         f"training loss of sigmoid over that of ReLU with {deepest} hidden layers, geometric mean, a factor",
-        value,
-        low,
-        high,
+        *as_factor(gains[deepest]),
         f"Training loss after {settings.epochs} epochs, {'; '.join(means)}".replace(
             "1 hidden layers", "1 hidden layer"
         ),

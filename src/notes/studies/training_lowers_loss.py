@@ -13,13 +13,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import nn
 
 from notes.intervals import mean_interval
 from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column
 from notes.studies.shared.experiment import generator_for, random_for
-from notes.studies.shared.side_by_side import Data, SideBySide, losses, moons, shuffled
+from notes.studies.shared.side_by_side import Data, descend, losses, moons, shuffled_batches, stack
 
 CLAIM = "Training lowers the loss: every step and every epoch."
 NOTES = "3. Forward and back-propagation"
@@ -40,8 +41,8 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     rows: list[Row] = []
     for rate in settings.learning_rates:
         generators = [generator_for(seed, repetition, 1) for repetition in repetitions]
-        networks = SideBySide([Mlp(2, [settings.hidden_size], 2).initialise(one) for one in generators])
-        history = descend(networks, data, settings, rate, generators)
+        networks = stack([Mlp(2, [settings.hidden_size], 2).initialise(one) for one in generators])
+        history = losses_over_training(networks, data, settings, rate, generators)
         by_epoch = history[:: (len(history) - 1) // settings.epochs]
         raised = {"steps": share_raised(history), "epochs": share_raised(by_epoch)}
         raised["trainings"] = share_raised(history[[0, -1]])
@@ -56,18 +57,14 @@ def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     return rows
 
 
-def descend(
-    networks: SideBySide, data: Data, settings: Settings, rate: float, generators: Sequence[torch.Generator]
+def losses_over_training(
+    networks: nn.Module, data: Data, settings: Settings, rate: float, generators: Sequence[torch.Generator]
 ) -> np.ndarray:
     """Take mini-batch steps; return the loss over all rows before the first and after each (1 + steps, networks)."""
     optimizer = torch.optim.SGD(networks.parameters(), lr=rate)
     history = [losses(networks, data).detach()]
-    for _ in range(settings.epochs):
-        for batch in shuffled(data, settings.batch_size, generators):
-            optimizer.zero_grad()
-            losses(networks, batch).sum().backward()
-            optimizer.step()
-            history.append(losses(networks, data).detach())
+    batches = shuffled_batches(data, settings.batch_size, epochs=settings.epochs, generators=generators)
+    history += [losses(networks, data).detach() for _ in descend(networks, batches, optimizer)]
     return torch.stack(history).double().numpy()
 
 

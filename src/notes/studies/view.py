@@ -18,7 +18,7 @@ from torch import Tensor
 
 from notes.intervals import mean_interval
 from notes.settings import Settings
-from notes.studies.shared.base import Row, Verdict, column, rows_where
+from notes.studies.shared.base import Row, Verdict, column, listed, rows_where
 from notes.studies.shared.experiment import random_for
 
 CLAIM = "`view(-1, n)` flattens pictures: all values stay, nothing is copied, and -1 finds the number of rows."
@@ -104,7 +104,7 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
         text,
         "layouts of which view makes flat rows without a copy, percent",
         *mean_interval([100 * len(passing) / len(LAYOUTS)]),
-        f"view flattens {listed(passing) or 'nothing'}"
+        f"view flattens {listed(passing) if passing else 'nothing'}"
         + (
             f"; it refuses {listed(others)}, and reshape copies {'them' if copies == others else 'some'}"
             if others
@@ -112,8 +112,3 @@ def judge(rows: list[Row], settings: Settings) -> Verdict:
         )
         + f"; half the right n goes unnoticed in {unnoticed:.0f} % of the batches",
     )
-
-
-def listed(names: list[str]) -> str:
-    """Return "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

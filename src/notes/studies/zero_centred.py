@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from notes.data.tasks import load_split
+from notes.data.tasks import Split, load_split
 from notes.networks.extras import make_optimizer
-from notes.networks.mlp import Mlp, log_loss, to_tensors
+from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict
 from notes.studies.shared.experiment import generator_for
 from notes.studies.shared.rates import at_an_end, best_rate, judged, ratio, run_at_best_rate
-from notes.studies.shared.stacked import Reached, descend, for_all, losses, stack, until
+from notes.studies.shared.side_by_side import Reached, descend, for_all, losses, shuffled_batches, stack, until
 
 CLAIM = "Tanh, whose outputs are centred on zero, converges faster than sigmoid."
 NOTES = "2. Activation functions"
@@ -46,7 +46,7 @@ class Shifted(nn.Module):
 
 def measure(settings: Settings, seed: np.random.SeedSequence) -> list[Row]:
     """Return a row for each network, learning rate and repetition: the updates to the target, and if it was reached."""
-    data, held_out = (to_tensors(load_split("moons", name), "cpu") for name in ("train", "validation"))
+    data, held_out = (load_split("moons", name) for name in ("train", "validation"))
     rows: list[Row] = []
     for network, name in names(settings).items():
 
@@ -69,8 +69,8 @@ def updates_to_target(
     settings: Settings,
     name: str,
     rate: float,
-    data: tuple[Tensor, Tensor],
-    held_out: tuple[Tensor, Tensor],
+    data: Split,
+    held_out: Split,
     generators: list[torch.Generator],
 ) -> list[Reached]:
     """Train until the validation losses are at the target; equal generators give each network the same start."""
@@ -79,12 +79,10 @@ def updates_to_target(
     for network in networks if name == "shifted" else []:
         layers = (layer if isinstance(layer, nn.Linear) else Shifted(layer) for layer in network.layers)
         network.layers = nn.Sequential(*layers)
-    together, data, held_out = stack(networks), for_all(data, len(networks)), for_all(held_out, len(networks))
-    updates = descend(
-        together, *data, log_loss, make_optimizer(together, "sgd", rate, momentum=settings.momentum),
-        batch_size=settings.batch_size, epochs=settings.max_epochs, generators=generators,
-    )  # fmt: skip
-    return until(updates, lambda: losses(together, *held_out) <= settings.target_loss)
+    together, points, unseen = stack(networks), for_all(data, len(networks)), for_all(held_out, len(networks))
+    batches = shuffled_batches(points, settings.batch_size, epochs=settings.max_epochs, generators=generators)
+    updates = descend(together, batches, make_optimizer(together, "sgd", rate, momentum=settings.momentum))
+    return until(updates, lambda: losses(together, unseen) <= settings.target_loss)
 
 
 def judge(rows: list[Row], settings: Settings) -> Verdict:

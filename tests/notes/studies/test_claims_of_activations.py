@@ -1,7 +1,6 @@
 """Claims of the notes' section 2: each rule refuses a counter-example, each measure agrees with one made by hand."""
 
 import math
-from itertools import repeat
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from notes.networks.mlp import Mlp
 from notes.params import load_params
 from notes.studies import differentiable, higher_dimension, relu_speed
 from notes.studies.shared.experiment import generator_for, sample
-from notes.studies.shared.side_by_side import SideBySide, descend, losses, moons, percent_right, shuffled
+from notes.studies.shared.side_by_side import moons
 
 SETTINGS = load_params().study
 SEED = np.random.SeedSequence(7)
@@ -47,7 +46,7 @@ def test_the_hidden_gradient_of_each_network_is_that_of_finite_differences_and_a
         gradients = differentiable.hidden_gradients(networks, (inputs.double(), labels))
         for number, gradient in enumerate(gradients):
             network = Mlp(2, [3], 2).initialise(torch.Generator().manual_seed(number)).double()
-            network.layers[1] = networks.layers[1]
+            network.layers[1] = networks[1]
             weight, squares = network.layers[0].weight, 0.0
             for entry in np.ndindex(*weight.shape):
                 ends = []
@@ -60,22 +59,6 @@ def test_the_hidden_gradient_of_each_network_is_that_of_finite_differences_and_a
                 squares += ((ends[0] - ends[1]) / 2e-6) ** 2
             assert gradient == pytest.approx(squares**0.5, rel=1e-5)
             assert (squares == 0) == (activation == "step")
-
-
-def test_networks_side_by_side_train_as_each_alone_does():
-    points = moons(50, [np.random.default_rng(number) for number in range(3)])
-    alone = [Mlp(2, [4], 2, activation="tanh").initialise(torch.Generator().manual_seed(n)) for n in range(3)]
-    together = SideBySide(alone)
-    descend(together, repeat(points, 20), 0.05)
-    for number, network in enumerate(alone):
-        optimizer = torch.optim.Adam(network.parameters(), lr=0.05)
-        for _ in range(20):
-            optimizer.zero_grad()
-            functional.cross_entropy(network(points[0][number]), points[1][number]).backward()
-            optimizer.step()
-        torch.testing.assert_close(together(points[0])[number], network(points[0][number]), rtol=1e-3, atol=1e-3)
-        right = (network(points[0][number]).argmax(dim=1) == points[1][number]).double().mean().item()
-        assert percent_right(together, points)[number] == pytest.approx(100 * right, abs=2)
 
 
 def test_a_borrowed_slope_changes_the_way_back_alone():
@@ -176,24 +159,6 @@ def test_with_all_rows_in_one_batch_the_first_loss_is_the_cross_entropy_of_the_s
 
 def test_a_run_that_diverges_keeps_the_loss_of_guessing(monkeypatch, clouds):
     monkeypatch.setattr(relu_speed, "load_split", clouds)
-    monkeypatch.setattr(relu_speed, "descend", lambda *_: torch.full((RELU.epochs, 2), torch.nan))
+    monkeypatch.setattr(relu_speed, "descend", lambda *_: [torch.full((2,), torch.nan)] * RELU.epochs)
     rows = relu_speed.measure(RELU.model_copy(update={"repetitions": 2}), SEED)
     assert {row["loss"] for row in rows} == {float(torch.tensor(math.log(10)))}
-
-
-def test_an_epoch_shows_each_network_all_of_its_own_rows_once():
-    labels = torch.arange(12).view(2, 6)
-    generators = [torch.Generator().manual_seed(number) for number in range(2)]
-    batches = list(shuffled((labels[..., None].float(), labels), 3, generators))
-    seen = torch.cat([batch for _, batch in batches], dim=1)
-    assert seen.sort(dim=1).values.tolist() == labels.tolist()
-    assert seen.tolist() != labels.tolist()
-    assert all(torch.equal(inputs[..., 0].long(), batch) for inputs, batch in batches)
-
-
-def test_a_network_side_by_side_learns_from_its_own_loss_alone():
-    points = moons(20, [np.random.default_rng(number) for number in range(2)])
-    networks = SideBySide([Mlp(2, [4], 2).initialise(torch.Generator().manual_seed(n)) for n in range(2)])
-    (gradient,) = torch.autograd.grad(losses(networks, points)[0], [networks.layers[0].weight])
-    assert gradient[0].any()
-    assert not gradient[1].any()

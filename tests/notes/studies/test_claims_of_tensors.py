@@ -6,6 +6,7 @@ import torch
 
 from notes.params import load_params
 from notes.studies import tensors, view
+from notes.studies.shared.base import table
 
 SETTINGS = load_params().study
 SEED = np.random.SeedSequence(7)
@@ -44,7 +45,26 @@ def test_every_comparison_is_of_equal_products():
     rows = tensors.measure(TENSORS, SEED)
     assert max(row["difference"] for row in rows) < 1e-12
     assert [row["operations"] for row in rows if row["repetition"] == 0] == [1, 12, 45]
+    assert {row["calls"] for row in rows} == {1}
     assert all(row[f"time/tensors_{row['size']}_s"] >= 0 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("call_cost", "text"),
+    [(0.5, "holds"), (11, "holds only from 2 × 2 numbers on"), (12, "holds only from 3 × 3 numbers on"), (45, "fails")],
+)
+def test_tensors_are_faster_where_the_loops_have_more_operations_than_a_call_counts_as(call_cost, text):
+    settings = TENSORS.model_copy(update={"call_cost": call_cost})
+    assert tensors.judge(tensors.measure(settings, SEED), settings).text == text
+
+
+def test_table_and_verdict_say_the_same_however_long_it_took(monkeypatch):
+    tables = []
+    for seconds in (1e-9, 1e9):
+        monkeypatch.setattr(tensors, "fastest", lambda work, tries, seconds=seconds: seconds)
+        rows = tensors.measure(TENSORS, SEED)
+        tables.append((table(rows), tensors.judge(rows, TENSORS)))
+    assert tables[0] == tables[1]
 
 
 VIEW = SETTINGS.view.model_copy(update={"repetitions": 3})

@@ -11,7 +11,7 @@ from notes.networks.mlp import Mlp
 from notes.params import load_params
 from notes.studies import batch_memory, exploding_gradients, training_lowers_loss
 from notes.studies.shared.experiment import generator_for, random_for
-from notes.studies.shared.side_by_side import SideBySide, moons
+from notes.studies.shared.side_by_side import moons, stack
 
 SETTINGS = load_params().study
 SEED = np.random.SeedSequence(7)
@@ -118,9 +118,9 @@ def test_a_raised_loss_is_more_than_rounding_and_what_is_no_number_is_raised_too
 def test_full_batches_of_a_short_step_never_raise_the_loss_and_the_losses_are_scikit_learns():
     settings = LOWERS.model_copy(update={"rows": 50, "batch_size": 50, "epochs": 5})
     data = moons(50, [random_for(SEED, 0)])
-    networks = SideBySide([Mlp(2, [4], 2).initialise(generator_for(SEED, 0))])
+    networks = stack([Mlp(2, [4], 2).initialise(generator_for(SEED, 0))])
     probabilities = [torch.softmax(networks(data[0])[0], dim=1).detach().double().numpy()]
-    history = training_lowers_loss.descend(networks, data, settings, 0.01, [generator_for(SEED, 0, 1)])
+    history = training_lowers_loss.losses_over_training(networks, data, settings, 0.01, [generator_for(SEED, 0, 1)])
     probabilities.append(torch.softmax(networks(data[0])[0], dim=1).detach().double().numpy())
     for loss, expected in zip(history[[0, -1], 0], probabilities, strict=True):
         assert loss == pytest.approx(log_loss(data[1][0], expected / expected.sum(axis=1, keepdims=True)), rel=1e-4)

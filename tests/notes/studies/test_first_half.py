@@ -11,7 +11,7 @@ from sklearn.datasets import make_blobs, make_moons
 
 from notes.data.tasks import Split
 from notes.files import UserError, read_values, write_rows
-from notes.networks.mlp import Mlp, to_tensors
+from notes.networks.mlp import Mlp
 from notes.params import check_params, load_params
 from notes.settings import read_yaml
 from notes.studies import (
@@ -24,7 +24,7 @@ from notes.studies import (
     vanishing_gradients,
 )
 from notes.studies.shared.base import judging, table
-from notes.studies.shared.stacked import for_all, stack
+from notes.studies.shared.side_by_side import for_all, stack
 
 SEED = np.random.SeedSequence(7)
 SETTINGS = load_params().study
@@ -180,8 +180,7 @@ def test_units_are_dead_whose_input_is_negative_for_every_sample_if_their_activa
             one.initialise(torch.Generator().manual_seed(0))
             with torch.no_grad():
                 one.layers[0].bias[:] = torch.tensor([-100.0] * negative + [100.0] * (8 - negative))
-        inputs, labels = for_all(to_tensors(moons, "cpu"), 2)
-        assert dead_relu.dead_shares(stack([network, alive]), inputs, labels) == [expected, 0.0]
+        assert dead_relu.dead_shares(stack([network, alive]), for_all(moons, 2)) == [expected, 0.0]
 
 
 def test_probabilities_that_do_not_sum_to_one_break_the_claim(monkeypatch):

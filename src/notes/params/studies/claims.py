@@ -144,7 +144,7 @@ class Tensors(Section):
     """The product of two square matrices, by tensors and by loops."""
 
     sizes: Annotated[list[Annotated[int, Field(ge=1, le=200)]], Field(min_length=1, max_length=20)]
-    factor: Positive
+    call_cost: Positive
     tries: Annotated[int, Field(ge=1, le=1000)]
     tolerance: Positive
     repetitions: Repetitions

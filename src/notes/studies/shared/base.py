@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from notes.intervals import Interval
+
 Row = dict[str, Any]  # of the tidy table; a key that begins with time/ goes to MLflow alone
 
 
@@ -89,6 +91,11 @@ def rows_where(rows: Iterable[Row], **equal: Any) -> list[Row]:
 def column(rows: Iterable[Row], name: str, **equal: Any) -> npt.NDArray[np.float64]:
     """Return one column of the rows whose other columns have the given values, in the rows' order."""
     return np.array([row[name] for row in rows_where(rows, **equal)], dtype=np.float64)
+
+
+def as_factor(logarithm: Interval) -> Interval:
+    """Return an interval of a mean of natural logarithms as that of the geometric mean."""
+    return Interval(*(float(end) for end in np.exp(logarithm)))
 
 
 def choosing(rows: Iterable[Row]) -> list[Row]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from notes.intervals import Interval, paired_interval
-from notes.studies.shared.base import Row, choosing, column, judging, rows_where
+from notes.studies.shared.base import Row, as_factor, choosing, column, judging, rows_where
 
 Case = dict[str, Any]  # the columns, with their values, that tell a contestant's rows
 
@@ -54,4 +54,4 @@ def at_an_end(rows: Sequence[Row], cases: Sequence[Case]) -> bool:
 def ratio(rows: Sequence[Row], cost: str, case: Case, reference: Case) -> Interval:
     """Return one contestant's cost as a multiple of another's: geometric mean of the pairs, odd repetitions."""
     first, second = (np.log(judged(rows, cost, one)) for one in (case, reference))
-    return Interval(*(float(end) for end in np.exp(paired_interval(first, second))))
+    return as_factor(paired_interval(first, second))
