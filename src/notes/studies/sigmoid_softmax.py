@@ -108,7 +108,7 @@ def descend(
 ) -> None:
     """Take steps on all rows, with a learning rate of its own for the last layer."""
     *below, weight, bias = network.parameters()
-    optimizer = optimizer_class([{"params": below}, {"params": [weight, bias], "lr": last_rate}], lr=rate)
+    optimizer = optimizer_class([{"params": below}, {"params": [weight, bias], "lr": last_rate}], lr=rate, fused=True)
     for _ in range(steps):
         optimizer.zero_grad()
         criterion(network(data[0]), data[1]).backward()
