@@ -125,7 +125,7 @@ for name in test_baselines.SETTINGS:
         "PYTHONHASHSEED": "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1",
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]),
     }
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, check=True, timeout=300)
     for name in SETTINGS:
         baselines.save_estimator(tmp_path / "ours", fitted(name))
         assert (tmp_path / "ours").read_bytes() == (tmp_path / name).read_bytes()

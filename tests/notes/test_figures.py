@@ -94,7 +94,7 @@ def test_title_legend_and_axes_lie_apart_inside_the_picture(name: str) -> None:
 def test_drawing_needs_no_global_figure_state() -> None:
     modules = "canvas, classification, comparison, regression"
     code = f"import sys; from notes.figures import {modules}; assert 'matplotlib.pyplot' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)}, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)}, timeout=300)
 
 
 def test_predicted_against_true_has_a_panel_a_model_with_its_rmse() -> None:

@@ -434,7 +434,9 @@ def test_a_missing_file_says_where_to_run(tmp_path):
 def run_check(folder, code=None):
     command = [sys.executable, *(["-c", code] if code else [str(ROOT / "stages/check_params.py")])]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 def test_the_stage_refuses_a_bad_file_with_exit_code_2_and_touches_nothing(tmp_path):

@@ -105,7 +105,7 @@ def really_imported(command: str, root: Path) -> set[str]:
     seen.touch()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"PATH": f"{bin_folder}:{os.environ['PATH']}"}
-    subprocess.run(command, shell=True, cwd=root, env=environment, check=True, timeout=60)
+    subprocess.run(command, shell=True, cwd=root, env=environment, check=True, timeout=300)
     paths = {Path(line) for line in seen.read_text().splitlines()}
     return {str(path.relative_to(root)) for path in paths if path.is_relative_to(root)}
 

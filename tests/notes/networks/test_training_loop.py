@@ -161,8 +161,11 @@ def test_a_hidden_layer_learns_what_no_line_separates():
     assert fit(Mlp(2, [16], 1).initialise(generator()), split, **options)[-1]["val/accuracy"] > 0.95
 
 
-def overfitting(**options):
-    """Train a network far too large on labels that are noise; return it, its records and its weights by epoch."""
+def overfitting(stop_after=math.inf, **options):
+    """Train a network far too large on labels that are noise; return it, its records and its weights by epoch.
+
+    The loop is broken off after `stop_after` epochs.
+    """
     train, validation = blobs(40, noise=4.0), blobs(40, noise=4.0, seed=1)
     network = Mlp(3, [64], 2).initialise(generator())
     loop = fit_classifier(
@@ -176,6 +179,9 @@ def overfitting(**options):
     for record in loop:
         records.append(record)
         epochs.append(weights(network))
+        if len(records) == stop_after:
+            break
+    loop.close()
     return network, records, epochs, validation
 
 
@@ -186,6 +192,10 @@ def test_the_weights_at_the_end_are_those_of_the_best_validation_epoch():
     assert 0 < best < 29
     assert same(weights(network), epochs[best])
     assert not same(weights(network), epochs[-1])
+    # Also where the caller breaks off before the end.
+    stopped, _, _, _ = overfitting(stop_after=best + 3, epochs=30)
+    assert same(weights(stopped), epochs[best])
+    assert not stopped.training
     assert not network.training
     loss, accuracy = evaluate(
         network, torch.from_numpy(validation.inputs), torch.from_numpy(validation.targets), functional.cross_entropy
