@@ -64,7 +64,7 @@ def test_a_regressions_numbers_are_scikit_learns_inside_their_intervals(task):
     assert (pair["model"], pair["counterpart"]) == ("good", "bad")
     assert pair["difference"] == pytest.approx(report.metrics["good/test/rmse"] - report.metrics["bad/test/rmse"])
     assert pair["difference_high"] < 0
-    assert report.metrics["good/test/p_value_against_counterpart"] == pair["p_value"] < 0.05
+    assert report.distances["good/p_value_against_counterpart"] == pair["p_value"] < 0.05
 
 
 @pytest.mark.parametrize("task", ["moons", "mnist"])
@@ -121,7 +121,7 @@ def test_two_models_that_predict_the_same_have_a_p_value_of_1():
         {"a": Counterpart("b", "nothing")},
         OPTIONS,
     )
-    assert report.metrics["a/test/p_value_against_counterpart"] == 1.0
+    assert report.distances["a/p_value_against_counterpart"] == 1.0
 
 
 def test_a_difference_whose_whole_interval_lies_within_the_margin_is_equivalence_and_has_no_p_value():
@@ -137,7 +137,7 @@ def test_a_difference_whose_whole_interval_lies_within_the_margin_is_equivalence
     report = judge(TASKS["linear"], test, predictions, pairs, options)
     rounded, other = report.tables["paired_tests"]
     assert (rounded["p_value"], rounded["p_holm"], rounded["conclusion"]) == (None, None, "equivalent within 0.01")
-    assert "rounded/test/p_value_against_counterpart" not in report.metrics
+    assert "rounded/p_value_against_counterpart" not in report.distances
     assert other["conclusion"].startswith("p = ")
     wide = judge(TASKS["linear"], test, predictions, pairs, dataclasses.replace(OPTIONS, equivalence_margin=100.0))
     assert {row["conclusion"] for row in wide.tables["paired_tests"]} == {"equivalent within 100"}

@@ -78,16 +78,16 @@ def test_a_training_with_uncommitted_changes_is_made_again_bit_for_bit(linear: R
     linear.change_params(lambda values: values["train_regression"]["linear"]["scratch"].update(max_iterations=12))
     script = linear.root / "stages/train_regression.py"
     script.write_text(script.read_text().replace("import time\n", "import time\nimport extra  # noqa: F401\n", 1))
-    (linear.root / "stages/extra.py").write_text("# new\n")
+    (linear.root / "src/extra.py").write_text("# new\n")
     linear.dvc("repro", TRAINING)
     recorded = read_lock(linear.root)[TRAINING].outs
-    linear.git("checkout", "--quiet", "params.yaml", "stages")
-    (linear.root / "stages/extra.py").unlink()
+    linear.git("checkout", "--quiet", "params.yaml", "stages", "src")
+    (linear.root / "src/extra.py").unlink()
 
     answer = reproduce(TRAINING, linear.root)
     assert answer.verdict == IDENTICAL
     assert {path: now for path, (_, now) in answer.outputs.items()} == recorded
-    assert linear.git("status", "--porcelain", "--", "params.yaml", "stages") == ""
+    assert linear.git("status", "--porcelain", "--", "params.yaml", "stages", "src") == ""
 
 
 @pytest.mark.slow

@@ -134,7 +134,7 @@ def test_a_fresh_clone_shows_everything_after_a_pull_without_training(
     monkeypatch.chdir(clone.root)
 
     assert synchronise(clone.root).complete
-    of_the_record = OF_THE_PROCESS | OF_THE_CLONE | {"time/fit_s"}
+    of_the_record = OF_THE_PROCESS | OF_THE_CLONE | {"time/fit_s", "largest_relative_difference"}
     expected = contents(store(finished), leave_out=of_the_record)
     assert contents(store(clone), leave_out=of_the_record) == expected
 

@@ -46,7 +46,10 @@ class Options:
 
 @dataclass
 class Report:
-    """What an evaluation found, by `<model>/<metric>`: test metrics, distances of coefficients; and tables by name."""
+    """What an evaluation found, by `<model>/<metric>`, and tables by name.
+
+    `metrics` are those of a model by itself, `distances` compare it with others.
+    """
 
     metrics: dict[str, float] = field(default_factory=dict)
     distances: dict[str, float] = field(default_factory=dict)
@@ -105,8 +108,9 @@ def judge(
     ]
     _conclude(table, options.equivalence_margin)
     report.tables["paired_tests"] = table
-    report.metrics |= {
-        f"{row['model']}/test/p_value_against_counterpart": row["p_holm"] for row in table if row["p_holm"] is not None
+    # Of the table and not of a model: Holm's p value is another one when another model of the table changes.
+    report.distances |= {
+        f"{row['model']}/p_value_against_counterpart": row["p_holm"] for row in table if row["p_holm"] is not None
     }
     return report
 
