@@ -27,7 +27,7 @@ def main(commands: list[list[str]]) -> None:
 
 
 def call_this_mnist() -> None:
-    """Let the first pictures of MNIST pass for all of them: which data set it is, a stage knows by the files' digests."""
+    """Let the first pictures of MNIST pass for all of it: stages know a data set by the digests of its files."""
     from notes.files import digest
     from notes.sources.mnist import SHA256
 
