@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
+PrivateKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--key", help="A private key in PEM instead of your own, ~/.config/provenn/key.pem, made when missing."
+    ),
+]
 TARGET = typer.Argument(help="A run's id, a file, a stage, or models:/<name>@champion.")
 
 
@@ -115,17 +122,71 @@ def lineage(target: Annotated[str, TARGET], as_json: Json = False) -> None:
 def reproduce(
     target: Annotated[str, TARGET],
     keep: Annotated[bool, typer.Option("--keep", help="Leave the clone in which it ran.")] = False,
+    sign: Annotated[bool, typer.Option("--sign", help="Sign the verdict, in attestations/reruns/.")] = False,
+    key: PrivateKey = None,
     as_json: Json = False,
 ) -> None:
     """Run a result again from its commit and compare: exit 0 bit-identical, 3 within tolerance, 1 different."""
     from provenn.trust.reproduce import reproduce as run_again
 
-    answer = run_again(target, find_root(), keep=keep)
+    root = find_root()
+    answer = run_again(target, root, keep=keep)
+    if sign:
+        from provenn.trust.attest import attest_rerun
+
+        answer.signed = str(attest_rerun(root, answer, key))
     if as_json:
         print(json.dumps(asdict(answer), indent=2))
     else:
         Console().print(answer.table())
     raise typer.Exit(answer.exit_code)
+
+
+@app.command()
+def attest(
+    targets: Annotated[list[str] | None, typer.Argument(help="Stages; without any, all that have a result.")] = None,
+    key: PrivateKey = None,
+    as_json: Json = False,
+) -> None:
+    """Sign, for each stage, what made its results: an in-toto statement with SLSA provenance in attestations/.
+
+    It names the commit, command, parameters and platform, and of every file
+    DVC's MD5 and the SHA-256. Commit the folder; your private key stays in
+    ~/.config/provenn/. Others check it with `provenn verify --attestations`.
+    """
+    from provenn.trust.attest import attest as sign_stages
+
+    signed, kept, public = sign_stages(find_root(), targets or (), key)
+    if as_json:
+        print(json.dumps({"signed": signed, "unchanged": kept, "key": str(public)}, indent=2))
+    else:
+        print(
+            f"{len(signed)} stages signed, {len(kept)} were already. Commit attestations/; the public key is {public}."
+        )
+
+
+@app.command()
+def verify(
+    attestations: Annotated[bool, typer.Option("--attestations", help="Check the signed statements.")] = False,
+    keys: Annotated[
+        list[Path] | None,
+        typer.Option("--key", help="A public key in PEM that you trust; again for more. Default: attestations/keys/."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check what is here against what was signed; exit 1 while anything is not as it was."""
+    from provenn.trust.attest import verify_attestations
+
+    if not attestations:
+        raise UserError("say what to verify: `provenn verify --attestations`.")
+    answer = verify_attestations(find_root(), keys or ())
+    if as_json:
+        print(json.dumps(asdict(answer), indent=2))
+    else:
+        for finding in answer.findings:
+            print(finding)
+        print(answer.sentence)
+    raise typer.Exit(int(bool(answer.findings)))
 
 
 app.command()(gate)

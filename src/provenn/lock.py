@@ -49,13 +49,22 @@ def with_results(root: Path, stages: Mapping[str, Entry], commit: str | None = N
     return entries
 
 
-def recorded(root: Path, names: Iterable[str]) -> dict[str, Entry]:
-    """Return what the working folder's locks alone say of stages: command, dependencies, parameters and outputs.
+def recorded(root: Path, names: Iterable[str], commit: str | None = None) -> dict[str, Entry]:
+    """Return what locks alone, of the working folder or a commit, say of stages: command, dependencies and so on.
 
     Quick, for no dvc.yaml is read; a stage without a result is left out.
     """
     stages = {name: Entry(name, "", {}, {}, {}, folder=_folder_of(name)) for name in names}
-    return with_results(root, stages)
+    return with_results(root, stages, commit)
+
+
+def recorded_names(root: Path, beside: Iterable[str] = ()) -> set[str]:
+    """Return the stages in the lock at the root, and in those locks that hold the stages `beside`."""
+    found = set()
+    for path in {LOCK, *map(_lock_of, beside)}:
+        where = Path(path).parent / "dvc.yaml"
+        found |= {name if path == LOCK else f"{where}:{name}" for name in _read_lock_file(root, None, path)}
+    return found
 
 
 def past_locks(root: Path, *, newest_first: bool = False) -> Iterator[tuple[str, dict[str, Entry]]]:

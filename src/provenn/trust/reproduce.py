@@ -38,6 +38,7 @@ class Reproduction:
     platforms: tuple[str | None, str | None] = (None, None)
     note: str = ""
     folder: str | None = None
+    signed: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -57,7 +58,7 @@ class Reproduction:
                     number.name, f"{number.recorded:.6g}", f"{now} {'✓' if number.close else '✗'} {number.rule}"
                 )
         table.add_row("platform", self.platforms[0] or "unknown", self.platforms[1] or "unknown")
-        for name, value in (("note", self.note), ("kept in", self.folder)):
+        for name, value in (("note", self.note), ("kept in", self.folder), ("signed in", self.signed)):
             if value:
                 table.add_row(name, "", value)
         return table
