@@ -4,6 +4,8 @@
 
 The other processor is one that qemu-user emulates, instruction by instruction. Every stage's script runs, on few rows
 and for few epochs, and every file that it writes must have the same bytes on both. Exits with 1 when one has not.
+qemu 7.2 dies in some of torch's kernels: a stage in which it does is named and not compared; more than CRASHES_AT_MOST
+of them fail the check.
 """
 
 import json
@@ -12,8 +14,9 @@ import struct
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 from dvc.repo import Repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
@@ -24,7 +27,8 @@ from notes.numeric import numeric_platform
 from notes.sources.mnist import FILES, read_idx
 
 PROJECT = Path(__file__).parents[2]
-STAGES = Path(__file__).with_name("stages.py")
+SCRIPTS = Path(__file__).with_name("stages.py")
+FINISHED, LOG = "finished.txt", "log.txt"
 NOT_COMPUTED = ("check_params", "download_mnist")
 # By key, wherever it stands in params.yaml: at most this much, and of a list at most so many values. An emulated second
 # does the work of ten milliseconds.
@@ -34,6 +38,7 @@ AT_MOST = {
     "max_epochs": 2, "max_iterations": 30, "repetitions": 2, "rows": 150, "scales": 3, "seeds": 1, "steps": 20,
     "trees": 5, "validation_rows": 100, "validation_size": 400, "weights": 21,
 }  # fmt: skip
+CRASHES_AT_MOST = 4
 PICTURES = {"train": 2400, "t10k": 400}
 
 
@@ -45,9 +50,9 @@ def main() -> None:
     if not emulator:
         sys.exit("error: qemu-x86_64 is missing: install it (Debian: apt-get install qemu-user).")
     model = "EPYC" if "GenuineIntel" in Path("/proc/cpuinfo").read_text() else "Haswell-noTSX"
-    commands = stage_commands()
-    studies = [command for command in commands if "stud" in command[0]]
-    models = [command for command in commands if command not in studies]
+    stages = plan()
+    studies = [stage for stage in stages if "stud" in stage.script[0]]
+    models = [stage for stage in stages if stage not in studies]
     with tempfile.TemporaryDirectory(prefix="portability-") as temporary:
         pairs = []
         for name, part in (("models", models), ("studies", studies)):
@@ -56,23 +61,48 @@ def main() -> None:
             if pairs:  # studies read the data that the stages before them made
                 shutil.copytree(pairs[0][0] / "data", here / "data", dirs_exist_ok=True)
             shutil.copytree(here, there, symlinks=True)
-            finish(start([], here, part), here)
-            pairs.append((here, there, start([emulator, "-cpu", model], there, part)))
-        for _, there, process in pairs:
-            finish(process, there)
+            if run([], here, part):
+                stop(here)
+            pairs.append((here, there, part))
+        with ThreadPoolExecutor(len(pairs)) as threads:
+            crashed = list(threads.map(lambda pair: emulate([emulator, "-cpu", model], *pair), pairs))
         files = [(one / path, other / path) for one, other, _ in pairs for path in files_of(one) | files_of(other)]
+        written = {path for one, _, _ in pairs for path in files_of(one)}
         different = sorted(str(one.relative_to(temporary)) for one, other in files if not same(one, other))
+    not_compared = [stage for part in crashed for stage in part]
+    copied = sum(stage.wrote(path) for stage in not_compared for path in written)
+    for stage in not_compared:
+        print(f"not compared: {stage.name}, which crashed the emulator")
     for path in different:
         print(f"different: {path}")
-    print(f"{len(commands)} stages, {len(files)} files, here and on an emulated {model}: {len(different)} differ.")
-    sys.exit(bool(different) or not files)
+    print(
+        f"{len(stages) - len(not_compared)} of {len(stages)} stages, {len(files) - copied} files, here and on an "
+        f"emulated {model}: {len(different)} differ."
+    )
+    sys.exit(bool(different) or not files or len(not_compared) > CRASHES_AT_MOST)
 
 
-def stage_commands() -> list[list[str]]:
-    """Return the script of every stage with its arguments, in the order of a serial run."""
+class Stage(NamedTuple):
+    """A stage of the pipeline: its script with the arguments, and the paths that it writes."""
+
+    name: str
+    script: list[str]
+    outputs: list[str]
+
+    def wrote(self, file: Path) -> bool:
+        """Return whether a file is one of the outputs, or in one."""
+        return any(file.is_relative_to(output) for output in self.outputs)
+
+
+def plan() -> list[Stage]:
+    """Return the stages that compute, in the order of a serial run."""
     with Repo(str(PROJECT)) as repo:
         stages = plan_repro(get_active_graph(repo.index.graph))
-    return [stage.cmd.split()[3:] for stage in stages if stage.name.partition("@")[0] not in NOT_COMPUTED]
+    return [
+        Stage(stage.addressing, stage.cmd.split()[3:], [out.def_path for out in stage.outs])
+        for stage in stages
+        if stage.name.partition("@")[0] not in NOT_COMPUTED
+    ]
 
 
 def make_workspace(folder: Path) -> None:
@@ -83,8 +113,7 @@ def make_workspace(folder: Path) -> None:
     yaml = YAML()
     params = yaml.load(PROJECT / "params.yaml")
     shrink(params)
-    # qemu 7.2 crashes in torch's fused SGD when a tensor has three float64 numbers. It does so elsewhere too, at some
-    # sizes: then nothing is proven, and the check fails.
+    # With three weights, torch's fused SGD on float64 numbers crashes qemu 7.2; with five it is compared.
     params["train_regression"]["polynomial"]["module"]["degree"] = 4
     yaml.dump(params, folder / "params.yaml")
     for name in FILES:
@@ -104,19 +133,32 @@ def shrink(values: Any) -> None:
             values[key] = min(value, AT_MOST[key])
 
 
-def start(launcher: list[str], folder: Path, commands: list[list[str]]) -> "subprocess.Popen[bytes]":
-    """Start the stages in a workspace, all in one process: an emulated import of torch takes half a minute."""
-    command = [*launcher, sys.executable, str(STAGES), json.dumps(commands)]
-    with (folder / "log.txt").open("wb") as log:
-        return subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+def emulate(emulator: list[str], here: Path, there: Path, stages: list[Stage]) -> list[Stage]:
+    """Run the stages under the emulator, and return those that crashed it; their files are then copied from `here`."""
+    crashed = []
+    while result := run(emulator, there, stages):
+        if result > 0:
+            stop(there)
+        stages = stages[len((there / FINISHED).read_text().splitlines()) :]
+        crashed.append(stages[0])
+        for output in filter(crashed[-1].wrote, files_of(here)):
+            (there / output).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(here / output, there / output)
+        stages = stages[1:]
+    return crashed
 
 
-def finish(process: "subprocess.Popen[bytes]", folder: Path) -> None:
-    """Wait for the stages of a workspace; exit with the end of their log when one failed."""
-    if process.wait():
-        sys.exit(
-            (folder / "log.txt").read_text()[-4000:] + f"error: a stage failed in {folder.name}; its log is above."
-        )
+def run(launcher: list[str], folder: Path, stages: list[Stage]) -> int:
+    """Run stages in a workspace, all in one process: an emulated import of torch takes half a minute."""
+    (folder / FINISHED).write_text("")
+    command = [*launcher, sys.executable, str(SCRIPTS), FINISHED, json.dumps([stage.script for stage in stages])]
+    with (folder / LOG).open("ab") as log:
+        return subprocess.run(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
+
+
+def stop(folder: Path) -> NoReturn:
+    """Exit with the end of a workspace's log."""
+    sys.exit((folder / LOG).read_text()[-4000:] + f"error: a stage failed in {folder.name}; its log is above.")
 
 
 def files_of(folder: Path) -> set[Path]:

@@ -1,6 +1,6 @@
 """Run the scripts of stages one after the other in this process, in the numeric mode `portable`.
 
-python tests/portability/stages.py '[["stages/train_mlp.py", "moons_mlp"], …]'
+python tests/portability/stages.py FINISHED '[["stages/train_mlp.py", "moons_mlp"], …]'
 """
 
 import json
@@ -12,8 +12,8 @@ from pathlib import Path
 from notes.numeric import set_up
 
 
-def main(commands: list[list[str]]) -> None:
-    """Run each command, a script and its arguments; say how long it took. The first that fails ends it all."""
+def main(commands: list[list[str]], finished: Path) -> None:
+    """Run each command, a script and its arguments, and note it in a file. The first that fails ends it all."""
     set_up("portable")
     call_this_mnist()
     for command in commands:
@@ -23,7 +23,8 @@ def main(commands: list[list[str]]) -> None:
         except SystemExit as end:
             if end.code:
                 raise
-        print(f"{' '.join(command)}: {time.monotonic() - began:.1f} s", flush=True)
+        with finished.open("a") as lines:
+            lines.write(f"{' '.join(command)}: {time.monotonic() - began:.1f} s\n")
 
 
 def call_this_mnist() -> None:
@@ -36,4 +37,4 @@ def call_this_mnist() -> None:
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    main(json.loads(sys.argv[2]), Path(sys.argv[1]).resolve())
