@@ -78,6 +78,7 @@ compare: $(READY) ## Train the networks of experiments/comparison and MLPClassif
 
 .PHONY: portable
 portable: $(READY) ## Fail if a shrunk pipeline gives other bytes on an emulated processor of another vendor (needs qemu-user)
+	@$(BIN)/provenn repro download_mnist
 	@$(BIN)/python tests/portability/check.py
 
 .PHONY: gate
