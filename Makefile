@@ -106,6 +106,10 @@ test: $(READY) ## Run the test suite
 test-fast: $(READY) ## Run the tests that do not run the pipeline
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow"
 
+.PHONY: reliability
+reliability: $(READY) ## Make every fault that the tests know, and write docs/reliability.md from those that pass
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m fault --reliability
+
 # shellcheck and pyflakes, which actionlint calls where they happen to be installed, would make the result depend on that.
 .PHONY: lint
 lint: $(READY) ## Check style, types, layers and the workflow files

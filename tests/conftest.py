@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from repository import Repository, once
 
+pytest_plugins = ["reliability"]
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 for name in ("DVC_ROOT", "DVC_STAGE", "MLFLOW_TRACKING_URI"):

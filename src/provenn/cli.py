@@ -167,26 +167,47 @@ def attest(
 
 @app.command()
 def verify(
-    attestations: Annotated[bool, typer.Option("--attestations", help="Check the signed statements.")] = False,
+    attestations: Annotated[
+        bool, typer.Option("--attestations", help="Check the signed statements instead, without network.")
+    ] = False,
     keys: Annotated[
         list[Path] | None,
         typer.Option("--key", help="A public key in PEM that you trust; again for more. Default: attestations/keys/."),
     ] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Heal what is damaged, then look again.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Check what is here against what was signed; exit 1 while anything is not as it was."""
-    from provenn.trust.attest import verify_attestations
+    """Check cache, run cache, working folder, dvc.lock and MLflow against each other, every byte by its digest.
 
-    if not attestations:
-        raise UserError("say what to verify: `provenn verify --attestations`.")
-    answer = verify_attestations(find_root(), keys or ())
-    if as_json:
-        print(json.dumps(asdict(answer), indent=2))
+    Each finding is one line with the command that heals it. --fix sets damaged
+    files aside (.dvc/tmp/provenn/damaged/), takes the results from the cache
+    or runs their stages again, and adds missing runs to MLflow.
+
+    Exits with 1 while anything is damaged.
+    """
+    root = find_root()
+    if attestations:
+        from provenn.trust.attest import verify_attestations
+
+        answer = verify_attestations(root, keys or ())
+        lines, shown, sentence = [*map(str, answer.findings)], asdict(answer), answer.sentence
     else:
-        for finding in answer.findings:
-            print(finding)
-        print(answer.sentence)
-    raise typer.Exit(int(bool(answer.findings)))
+        from provenn.trust.verify import find_damage, heal
+
+        damage = list(find_damage(root))
+        if fix and damage:
+            from provenn.repro.screen import make_view
+
+            view, screen = make_view(as_json)
+            with screen:
+                damage = heal(root, damage, view)
+        lines, shown = [*map(str, damage)], {"damaged": [asdict(one) for one in damage]}
+        sentence = f"{len(lines)} things are damaged: `provenn verify --fix`." if lines else "Nothing is damaged."
+    if as_json:
+        print(json.dumps(shown, indent=2))
+    else:
+        print("\n".join([*lines, sentence]))
+    raise typer.Exit(int(bool(lines)))
 
 
 app.command()(gate)

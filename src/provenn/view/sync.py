@@ -93,17 +93,24 @@ def synchronise(
     result, and when the store cannot be reached or read.
     """
     entries = _with_command(read_lock(root))
-    experiments = _experiments(root, entries)  # which also finds a mistake in `meta:` before anything is written
+    for entry in entries.values():
+        meta_of(entry)  # a mistake in it is found before anything is written
     wait_for_writers(root)
     with only_one(root, "sync"):
         client = client or connect(root, uri)
-        runs = StoredRuns(client, experiments if all_in_one(client) else None)
+        runs = stored_runs(root, client, entries)
         report = SyncReport(uri or tracking_uri(root), killed=runs.end_dead())
         for commit, past in past_locks(root) if all_commits else ():
             understood = {name: _understood(entry) for name, entry in _with_command(past).items()}
             _Projection(root, understood, runs, report, commit).project()
         _Projection(root, entries, runs, report).project()
     return report
+
+
+def stored_runs(root: Path, client: "MlflowClient", entries: Mapping[str, Entry]) -> StoredRuns:
+    """Return the runs among which those of the entries are: of a store that others share, their experiments' alone."""
+    experiments = {meta_of(entry).experiment or default_experiment(root) for entry in entries.values()}
+    return StoredRuns(client, experiments if all_in_one(client) else None)
 
 
 def all_in_one(client: "MlflowClient") -> bool:
@@ -206,10 +213,6 @@ def _as_read(entry: Entry, path: str, entries: Mapping[str, Entry]) -> dict[str,
         return made if entry.deps[path] == made[path].outs[path] else {}
     files = {out.removeprefix(f"{path}/"): maker.outs[out] for out, maker in made.items()}
     return made if directory_digest(files) == entry.deps.get(path) else {}
-
-
-def _experiments(root: Path, entries: Mapping[str, Entry]) -> set[str]:
-    return {meta_of(entry).experiment or default_experiment(root) for entry in entries.values()}
 
 
 def _understood(entry: Entry) -> Entry:

@@ -1,0 +1,133 @@
+"""`provenn verify`: the working folder, dvc.lock, DVC's cache and run cache and MLflow, each against the digests."""
+
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from dvc.exceptions import CheckoutError
+
+from provenn.contents import Contents, content_digest, has_content
+from provenn.definitions import open_dvc
+from provenn.entry import Entry
+from provenn.exclusive import only_one
+from provenn.files import UserError
+from provenn.lock import read_lock
+from provenn.repro.runner import View, available_cores, reproduce
+from provenn.view.store import connect
+from provenn.view.sync import stored_runs, synchronise
+
+ASIDE = Path(".dvc/tmp/provenn/damaged")  # below the root: nothing is deleted that somebody may still want to look at
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Something that is not what a digest says: where, what, why, what heals it, and the file that is in the way."""
+
+    place: str
+    what: str
+    reason: str
+    heal: str
+    file: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what} {self.reason}; {self.heal}"
+
+
+def find_damage(root: Path) -> Iterator[Damage]:
+    """Yield what is damaged or lost, the cache first, for the rest can be brought back from it.
+
+    Raises UserError while a repro is at work: what it is about to write would be called damaged.
+    """
+    with only_one(root, "repro", wait_s=0):
+        yield from _in_cache(root)
+        yield from _in_run_cache(root)
+        try:
+            entries = read_lock(root)
+        except UserError as error:
+            yield Damage("lock", "dvc.lock", f"cannot be read ({error})", "`git checkout dvc.lock` brings the last one")
+            return
+        yield from _in_working_folder(root, entries)
+        yield from _in_mlflow(root, {name: entry for name, entry in entries.items() if entry.command})
+
+
+def heal(root: Path, found: Iterable[Damage], view: View) -> list[Damage]:
+    """Set aside what is damaged, bring it back from the cache, by running stages, and from `provenn sync`.
+
+    Returns what is damaged still. Nothing is deleted: what was in the way lies in ASIDE.
+    """
+    found = list(found)
+    with only_one(root, "repro", wait_s=0):
+        for damage in found:
+            if damage.file:
+                view.note(f"{damage.what} was set aside: {_set_aside(root, Path(damage.file))}")
+        lost = [damage.what for damage in found if damage.place == "working folder"]
+        with open_dvc(root) as repo, suppress(CheckoutError):  # what the cache lacks, a stage makes again
+            if lost:
+                repo.checkout(targets=[str(root / path) for path in lost], force=True, allow_missing=True)
+    reproduce(root, (), available_cores(), view)
+    synchronise(root)
+    return list(find_damage(root))
+
+
+def _set_aside(root: Path, file: Path) -> Path:
+    inside = file.relative_to(root) if file.is_relative_to(root) else file.relative_to(file.anchor)
+    target = root / ASIDE / time.strftime("%Y%m%d-%H%M%S") / inside
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(file, target)
+    return target.relative_to(root)
+
+
+def _in_cache(root: Path) -> Iterator[Damage]:
+    with open_dvc(root) as repo:
+        caches = dict.fromkeys([Path(repo.cache.local.path), Path(repo.cache.legacy.path)])
+    for cache in caches:
+        for path in sorted(cache.glob("[0-9a-f][0-9a-f]/*")):
+            recorded = path.parent.name + path.name.removesuffix(".dir")
+            if path.is_file() and len(recorded) == 32 and not has_content(path, recorded):
+                reason = f"has other content than its name says ({path.stat().st_size:,} bytes)"
+                yield Damage("cache", recorded, reason, "`provenn verify --fix` sets it aside", str(path))
+
+
+def _in_run_cache(root: Path) -> Iterator[Damage]:
+    from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA
+    from dvc.utils.serialize import load_yaml
+
+    with open_dvc(root) as repo:
+        runs = Path(repo.stage_cache.cache_dir)
+    for path in sorted(runs.glob("??/*/*")):
+        try:
+            COMPILED_LOCK_FILE_STAGE_SCHEMA(load_yaml(str(path)))["outs"]
+        except Exception:  # of YAML, of the schema, of a missing key: it is no entry in any case
+            yield Damage("run cache", path.name, "is cut", "`provenn verify --fix` sets it aside", str(path))
+
+
+def _in_working_folder(root: Path, entries: Mapping[str, Entry]) -> Iterator[Damage]:
+    contents = Contents(root, entries)
+    for name, entry in entries.items():
+        for path, value in entry.outs.items():
+            outside = "://" in path or Path(path).is_absolute()
+            there = (root / path).exists()
+            if outside or not value or (there and _is_recorded(root / path, value)):
+                continue
+            reason = f"is not what dvc.lock records of {name}" if there else f"of {name} is missing"
+            known = contents.where(path, value) is not None
+            heal = f"`dvc checkout --force {path}`" if known else f"`provenn repro {name}` or `dvc pull {path}`"
+            yield Damage("working folder", path, reason, heal, str(root / path) if there else None)
+
+
+def _in_mlflow(root: Path, entries: Mapping[str, Entry]) -> Iterator[Damage]:
+    try:
+        runs = stored_runs(root, connect(root), entries)
+    except UserError as error:
+        yield Damage("MLflow", "store", f"cannot be read ({error})", "mend that, then `provenn sync`")
+        return
+    for name, entry in entries.items():
+        if entry.result and runs.current(entry) is None:
+            yield Damage("MLflow", name, "has no run that shows its result", "`provenn sync` adds it")
+
+
+def _is_recorded(path: Path, value: str) -> bool:
+    return content_digest(path) == value if path.is_dir() else has_content(path, value)
