@@ -122,9 +122,14 @@ def named_params(file: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def joined(folder: str, path: str) -> str:
     """Return a path below the root, of one that is relative to a folder; a URL or an absolute path stays."""
-    if "://" in path or posixpath.isabs(path):
+    if is_outside(path):
         return path
     return posixpath.normpath(posixpath.join(folder.replace("\\", "/"), path))
+
+
+def is_outside(path: str) -> bool:
+    """Return whether a path of a stage leads out of the repository: a URL, or an absolute path."""
+    return "://" in path or posixpath.isabs(path)
 
 
 def _flatten(name: str, value: Any) -> Iterator[tuple[str, Any]]:

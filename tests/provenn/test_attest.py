@@ -27,12 +27,13 @@ STAGES = {
         "outs": ["model.txt"],
     },
     "evaluate": {
-        "cmd": "cp model.txt score.txt",
+        "cmd": "mkdir -p scores; cp model.txt scores/all.txt; cp model.txt scores/one.txt; touch empty.txt",
         "deps": ["model.txt"],
-        "outs": [{"score.txt": {"cache": False}}, {"empty.txt": {"cache": False}}],
+        "outs": ["scores/all.txt", {"scores/one.txt": {"cache": False}}, {"empty.txt": {"cache": False}}],
     },
+    # Of a folder that git knows one half of, beside what a tool left there.
+    "report": {"cmd": "cat scores/* > report.txt", "deps": ["scores"], "outs": [{"report.txt": {"cache": False}}]},
 }
-STAGES["evaluate"]["cmd"] += "; touch empty.txt"
 
 
 def attested(root: Path) -> None:
@@ -42,6 +43,8 @@ def attested(root: Path) -> None:
     repository.write("raw.csv", "1,2\n")
     repository.write("code/train.py", "print(1)\n")
     repository.define(STAGES)
+    for ignoring in (".gitignore", ".dvcignore"):
+        repository.write(ignoring, "__pycache__\n")
     repository.environment["XDG_CONFIG_HOME"] = str(root.parent / "attested-keys")
     for rate in ("0.2", "0.1"):
         repository.write("params.yaml", f"rate: {rate}\nsizes: [3, 2]\n")
@@ -52,6 +55,7 @@ def attested(root: Path) -> None:
         if rate == "0.2":
             shutil.copytree(root / "attestations", root / "old")
     repository.commit("Signed")
+    repository.write("code/__pycache__/train.pyc", "left by Python")
 
 
 @pytest.fixture
@@ -160,6 +164,7 @@ TAMPERINGS = {
     "a byte in a folder": (replace_in("data/b", "2", "3"), "prepare", "content of outputs.data"),
     "a file more in a folder": (copy("raw.csv", "data/c"), "prepare", "content of outputs.data"),
     "a byte of a dependency": (replace_in("raw.csv", "1", "9"), "train", "content of dependencies.raw.csv"),
+    "a byte in a mixed folder": (replace_in("scores/one.txt", "1", "2"), "report", "content of dependencies.scores"),
     "a byte of the code": (replace_in("code/train.py", "1", "1 "), "train", "content of dependencies.code"),
     "an empty output filled": (copy("raw.csv", "empty.txt"), "evaluate", "content of outputs.empty.txt"),
     "a parameter": (in_stage("train", "rate: 0.1", "rate: 0.3"), "train", "parameters.rate"),
@@ -188,13 +193,13 @@ TAMPERINGS = {
 
 def test_what_was_signed_holds_in_another_clone(signed, tmp_path):
     answer = verify_attestations(signed.root)
-    assert (answer.findings, answer.stages, answer.reruns, answer.not_here) == ([], 3, 1, [])
+    assert (answer.findings, answer.stages, answer.reruns, answer.not_here) == ([], 4, 1, [])
     clone = tmp_path / "clone"
     signed.run("git", "clone", "--quiet", str(signed.root), str(clone))
     answer = verify_attestations(clone, sorted((signed.root / "attestations/keys").glob("*")))
     assert answer.findings == []
-    assert answer.not_here == ["data", "model.txt"]
-    assert "2 of their files are not here" in answer.sentence
+    assert answer.not_here == ["data", "model.txt", "scores", "scores/all.txt"]
+    assert "4 of their files are not here" in answer.sentence
 
 
 @pytest.mark.parametrize("name", TAMPERINGS)
@@ -224,13 +229,13 @@ def test_the_command_says_what_is_wrong_and_exits_with_1(signed):
 
 def test_only_what_changed_is_signed_again(signed):
     attest(signed.root)
-    assert attest(signed.root)[:2] == ([], ["prepare", "train", "evaluate"])
+    assert attest(signed.root)[:2] == ([], ["prepare", "train", "evaluate", "report"])
     signed.write("params.yaml", "rate: 0.4\nsizes: [3, 2]\n")
     signed.dvc_here("repro")
     with pytest.raises(UserError, match="the result of train is not committed"):
         attest(signed.root)
     signed.commit("Another rate")
-    assert attest(signed.root)[:2] == (["train"], ["prepare", "evaluate"])
+    assert attest(signed.root)[:2] == (["train"], ["prepare", "evaluate", "report"])
 
 
 def test_nothing_is_signed_that_is_not_committed_or_not_here(signed):
@@ -239,17 +244,18 @@ def test_nothing_is_signed_that_is_not_committed_or_not_here(signed):
         attest(signed.root, ["train"])
     signed.git("checkout", "--quiet", ".")
     (signed.root / "data/a").unlink()
-    (signed.root / "attestations/prepare.json").unlink()
+    for statement in ("prepare", "evaluate"):
+        (signed.root / f"attestations/{statement}.json").unlink()
     with pytest.raises(UserError, match=r"data of prepare is not here as dvc\.lock records it"):
-        attest(signed.root, ["prepare"])
-    assert not (signed.root / "attestations/prepare.json").exists()
+        attest(signed.root, ["evaluate", "prepare"])
+    assert not (signed.root / "attestations/evaluate.json").exists()
 
 
 def test_a_private_key_is_for_its_user_alone_and_never_beside_the_statements(signed, tmp_path):
     shutil.rmtree(signed.root / "attestations")
     signed_now, _, public = attest(signed.root)
     private = tmp_path / "keys" / "provenn" / "key.pem"
-    assert signed_now == ["prepare", "train", "evaluate"]
+    assert signed_now == ["prepare", "train", "evaluate", "report"]
     assert private.stat().st_mode & 0o777 == 0o600
     assert "PUBLIC KEY" in (signed.root / public).read_text()
     assert not any(b"PRIVATE" in file.read_bytes() for file in (signed.root / "attestations").rglob("*.*"))
@@ -269,6 +275,11 @@ def test_a_file_that_is_no_key_is_one_sentence(tmp_path, content):
     (tmp_path / "key.pem").write_text(content)
     with pytest.raises(UserError, match="cannot be signed with"):
         load_signer(tmp_path / "key.pem")
+
+
+@pytest.mark.parametrize("arguments", [["--attestations", "--fix"], ["--key", "x.pem"]])
+def test_options_that_mean_nothing_together_are_refused(signed, arguments):
+    assert isinstance(CliRunner().invoke(app, ["verify", *arguments]).exception, UserError)
 
 
 def test_without_statements_the_next_step_is_named(repository):

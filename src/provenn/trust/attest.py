@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from provenn.definitions import address
-from provenn.entry import Entry
+from provenn.entry import Entry, is_outside
 from provenn.files import UserError
 from provenn.lock import read_lock, recorded, recorded_names
 from provenn.repository import git, has_commit, head
@@ -70,7 +70,7 @@ class Verification:
         parts += [f"{len(self.not_here)} of their files are not here, and were not looked at."] if self.not_here else []
         if not self.own_keys:
             parts.append(f"The keys are those in {KEYS}: whoever can write there can sign; --key names one you trust.")
-        parts.append(f"{len(self.findings)} things are not as signed." if self.findings else "All is as it was signed.")
+        parts.append(f"Not as signed: {len(self.findings)}." if self.findings else "All is as it was signed.")
         return " ".join(parts)
 
 
@@ -80,22 +80,20 @@ def attest(root: Path, names: Iterable[str] = (), key: Path | None = None) -> tu
     Raises UserError when results are not committed, or when files here are not those that dvc.lock records: a statement
     names a commit, and gives files' SHA-256 beside the MD5 that DVC took of them.
     """
-    entries = _chosen(read_lock(root), names, root)
+    recorded_entries = read_lock(root)
+    entries = _chosen(recorded_entries, names, root)
     commit = _commit_with(root, entries)
     signer = load_signer(key or own_key(), create=key is None)
     public = write_public_key(root / KEYS, signer)
-    check = Check(root, load_public_keys([public]), entries)
-    signed, kept = [], []
-    for name, entry in entries.items():
-        path = root / _file_of(name)
-        if path.is_file() and not check.statement(path, Verification()):
-            kept.append(name)
-            continue
-        _require_recorded_files(entry, check.files)
-        record = find_record(root, entry)
+    check = Check(root, load_public_keys([public]), recorded_entries)
+    kept = [name for name in entries if _is_signed(check, root / _file_of(name))]
+    signed = [name for name in entries if name not in kept]
+    for name in signed:
+        _require_recorded_files(entries[name], check.files)
+    for name in signed:
+        record = find_record(root, entries[name])
         platform = record.tags.get("numeric.platform") if record else None
-        write_signed(path, provenance(entry, check.files, commit, platform), signer)
-        signed.append(name)
+        write_signed(root / _file_of(name), provenance(entries[name], check.files, commit, platform), signer)
     return signed, kept, public.relative_to(root)
 
 
@@ -104,13 +102,14 @@ def attest_rerun(root: Path, answer: "Reproduction", key: Path | None = None) ->
 
     Raises UserError when dvc.lock records another result by now.
     """
-    entry = read_lock(root).get(answer.stage)
+    entries = read_lock(root)
+    entry = entries.get(answer.stage)
     if entry is None or entry.outs != {path: recorded for path, (recorded, _) in answer.outputs.items()}:
         raise UserError(f"dvc.lock has another result of {answer.stage} than the one that was run again: not signed.")
     signer = load_signer(key or own_key(), create=key is None)
     public = write_public_key(root / KEYS, signer)
     same = {path for path, (recorded, now) in answer.outputs.items() if recorded == now}
-    statement = rerun_result(entry, Files(root), answer.commit, answer.platforms, answer.verdict, same)
+    statement = rerun_result(entry, _files(root, entries), answer.commit, answer.platforms, answer.verdict, same)
     path = RERUNS / f"{quote(answer.stage, safe='@')}.{public.stem}.json"
     write_signed(root / path, statement, signer)
     return path
@@ -148,7 +147,7 @@ class Check:
     def __init__(self, root: Path, keys: "list[Key]", names: Iterable[str]) -> None:
         self.root, self.keys, self.names = root, keys, sorted(names)
         self.entries = recorded(root, self.names)
-        self.files = Files(root)
+        self.files = _files(root, self.entries)
         self._committed: dict[str, dict[str, Entry]] = {}
 
     def statement(self, path: Path, answer: Verification) -> list[Finding]:
@@ -187,6 +186,14 @@ class Check:
         return there is not None and (there.key, there.outs) == (here.key, here.outs)
 
 
+def _files(root: Path, entries: Mapping[str, Entry]) -> Files:
+    return Files(root, (out for entry in entries.values() for out in entry.outs))
+
+
+def _is_signed(check: Check, path: Path) -> bool:
+    return path.is_file() and not check.statement(path, Verification())
+
+
 def _chosen(entries: Mapping[str, Entry], names: Iterable[str], root: Path) -> dict[str, Entry]:
     made = {name: entry for name, entry in entries.items() if entry.command and entry.outs}
     wanted = [address(name, root, Path.cwd()) for name in names]
@@ -207,7 +214,7 @@ def _commit_with(root: Path, entries: Mapping[str, Entry]) -> str:
         there = committed.get(name)
         if there is None or (there.key, there.outs) != (entry.key, entry.outs):
             raise UserError(f"the result of {name} is not committed: commit dvc.lock, then run `provenn attest` again.")
-    sources = sorted({path for entry in entries.values() for path in entry.deps if "://" not in path})
+    sources = sorted({path for entry in entries.values() for path in entry.deps if not is_outside(path)})
     changed = git("status", "--porcelain", "--", *sources, root=root)
     if changed:
         raise UserError(
@@ -218,7 +225,7 @@ def _commit_with(root: Path, entries: Mapping[str, Entry]) -> str:
 
 def _require_recorded_files(entry: Entry, files: Files) -> None:
     for path, value in [*entry.deps.items(), *entry.outs.items()]:
-        outside = "://" in path or Path(path).is_absolute()
+        outside = is_outside(path)
         if not outside and not files.is_recorded(path, value):
             raise UserError(f"{path} of {entry.name} is not here as dvc.lock records it: `provenn repro` brings it.")
 

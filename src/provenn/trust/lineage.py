@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from provenn.contents import Contents
-from provenn.entry import Entry, directory_digest, producers
+from provenn.entry import Entry, directory_digest, is_outside, producers
 from provenn.trust.targets import find_target
 from provenn.view.run import RESTORED, parameters
 
@@ -128,7 +128,7 @@ def _readers(entry: Entry, entries: Mapping[str, Entry], seen: set[str]) -> list
 
 
 def _file(path: str, value: str, contents: Contents, unknown: list[str]) -> dict[str, Any]:
-    outside = "://" in path or Path(path).is_absolute()
+    outside = is_outside(path)
     where = "outside the repository" if outside else contents.where(path, value)
     if where is None:
         unknown.append(

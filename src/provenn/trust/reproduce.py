@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.table import Table
 
 from provenn.contents import Contents
+from provenn.entry import is_outside
 from provenn.files import UserError
 from provenn.lock import read_lock
 from provenn.repository import git_root
@@ -156,7 +157,7 @@ def _check_out(root: Path, folder: Path, commit: str, patch: str | None) -> None
 def _restore(target: Target, root: Path, folder: Path) -> None:
     contents, there = Contents(root, target.entries), Contents(folder, target.entries)
     for path, value in target.entry.deps.items():
-        outside = "://" in path or Path(path).is_absolute()
+        outside = is_outside(path)
         if not outside and not there.is_here(path, value):
             lost = contents.take(path, value, folder)
             if lost:

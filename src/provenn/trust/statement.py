@@ -5,7 +5,7 @@ https://in-toto.io/Statement/v1, https://slsa.dev/provenance/v1, https://in-toto
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -33,10 +33,14 @@ class Difference(NamedTuple):
 
 
 class Files:
-    """What lies in the working folder, each file read once. A folder's files are those git would take, or all."""
+    """What lies in the working folder, each file read once.
 
-    def __init__(self, root: Path) -> None:
+    A folder's files are those that git would take and the `outputs` of stages, not what tools left there; or else all.
+    """
+
+    def __init__(self, root: Path, outputs: Iterable[str]) -> None:
         self.root = root
+        self._outputs = frozenset(outputs)
         self._digests: dict[str, dict[str, str] | None] = {}
 
     def digests(self, path: str) -> dict[str, str] | None:
@@ -55,22 +59,25 @@ class Files:
         here = self.root / path
         if here.is_file():
             return {"sha256": _sha256(here)}
-        if not here.is_dir():
+        lost = any(out.startswith(f"{path}/") and not (self.root / out).exists() for out in self._outputs)
+        if lost or not here.is_dir():
             return None
         lines = "".join(f"{_sha256(file)}  {name}\n" for name, file in self._below(path))
         return {"dirHash": hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()}
 
     def _below(self, path: str) -> Iterator[tuple[str, Path]]:
         folder = self.root / path
-        inside = [name for name in self._in_git if name.startswith(f"{path}/")]
-        files = [self.root / name for name in inside] or [file for file in folder.rglob("*") if file.is_file()]
-        named = {file.relative_to(folder).as_posix(): file for file in files if file.is_file()}
-        yield from sorted(named.items())
+        files = [file for file in folder.rglob("*") if file.is_file()]
+        known = [file for file in files if self._is_known(file.relative_to(self.root))]
+        yield from sorted((file.relative_to(folder).as_posix(), file) for file in known or files)
+
+    def _is_known(self, file: Path) -> bool:
+        return file.as_posix() in self._in_git or any(str(part) in self._outputs for part in (file, *file.parents))
 
     @cached_property
-    def _in_git(self) -> list[str]:
+    def _in_git(self) -> frozenset[str]:
         listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", root=self.root)
-        return (listed or "").split("\0")
+        return frozenset((listed or "").split("\0"))
 
 
 def provenance(entry: Entry, files: Files, commit: str, platform: str | None) -> dict[str, Any]:

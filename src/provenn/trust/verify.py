@@ -11,7 +11,7 @@ from dvc.exceptions import CheckoutError
 
 from provenn.contents import Contents, content_digest, has_content
 from provenn.definitions import open_dvc
-from provenn.entry import Entry
+from provenn.entry import Entry, is_outside
 from provenn.exclusive import only_one
 from provenn.files import UserError
 from provenn.lock import read_lock
@@ -108,7 +108,7 @@ def _in_working_folder(root: Path, entries: Mapping[str, Entry]) -> Iterator[Dam
     contents = Contents(root, entries)
     for name, entry in entries.items():
         for path, value in entry.outs.items():
-            outside = "://" in path or Path(path).is_absolute()
+            outside = is_outside(path)
             there = (root / path).exists()
             if outside or not value or (there and _is_recorded(root / path, value)):
                 continue
