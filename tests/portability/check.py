@@ -66,17 +66,19 @@ def main() -> None:
             pairs.append((here, there, part))
         with ThreadPoolExecutor(len(pairs)) as threads:
             crashed = list(threads.map(lambda pair: emulate([emulator, "-cpu", model], *pair), pairs))
-        files = [(one / path, other / path) for one, other, _ in pairs for path in files_of(one) | files_of(other)]
-        written = {path for one, _, _ in pairs for path in files_of(one)}
+        files = []
+        for (one, other, part), lost in zip(pairs, crashed, strict=True):
+            compared = [stage for stage in part if stage not in lost]
+            written = (path for path in files_of(one) | files_of(other) if any(stage.wrote(path) for stage in compared))
+            files += [(one / path, other / path) for path in written]
         different = sorted(str(one.relative_to(temporary)) for one, other in files if not same(one, other))
     not_compared = [stage for part in crashed for stage in part]
-    copied = sum(stage.wrote(path) for stage in not_compared for path in written)
     for stage in not_compared:
         print(f"not compared: {stage.name}, which crashed the emulator")
     for path in different:
         print(f"different: {path}")
     print(
-        f"{len(stages) - len(not_compared)} of {len(stages)} stages, {len(files) - copied} files, here and on an "
+        f"{len(stages) - len(not_compared)} of {len(stages)} stages, {len(files)} files, here and on an "
         f"emulated {model}: {len(different)} differ."
     )
     sys.exit(bool(different) or not files or len(not_compared) > CRASHES_AT_MOST)
@@ -137,7 +139,7 @@ def emulate(emulator: list[str], here: Path, there: Path, stages: list[Stage]) -
     """Run the stages under the emulator, and return those that crashed it; their files are then copied from `here`."""
     crashed = []
     while result := run(emulator, there, stages):
-        if result > 0:
+        if result > 0 or len(crashed) == CRASHES_AT_MOST:
             stop(there)
         stages = stages[len((there / FINISHED).read_text().splitlines()) :]
         crashed.append(stages[0])
