@@ -177,7 +177,7 @@ def verify(
     fix: Annotated[bool, typer.Option("--fix", help="Heal what is damaged, then look again.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Check cache, run cache, working folder, dvc.lock and MLflow against each other, every byte by its digest.
+    """Check DVC's cache and the outputs by digest, and that run cache, dvc.lock and MLflow's runs are whole.
 
     Each finding is one line with the command that heals it. --fix sets damaged
     files aside (.dvc/tmp/provenn/damaged/), takes the results from the cache
@@ -186,6 +186,10 @@ def verify(
     Exits with 1 while anything is damaged.
     """
     root = find_root()
+    if attestations and fix:
+        raise UserError("--fix does not go with --attestations: nobody else can sign again what was changed.")
+    if keys and not attestations:
+        raise UserError("--key is for `provenn verify --attestations`.")
     if attestations:
         from provenn.trust.attest import verify_attestations
 
@@ -202,7 +206,7 @@ def verify(
             with screen:
                 damage = heal(root, damage, view)
         lines, shown = [*map(str, damage)], {"damaged": [asdict(one) for one in damage]}
-        sentence = f"{len(lines)} things are damaged: `provenn verify --fix`." if lines else "Nothing is damaged."
+        sentence = f"Damaged: {len(lines)}; `provenn verify --fix` heals." if lines else "Nothing is damaged."
     if as_json:
         print(json.dumps(shown, indent=2))
     else:

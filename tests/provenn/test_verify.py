@@ -9,6 +9,7 @@ import pytest
 from reliability import fault
 from repository import Repository, once
 
+pytestmark = pytest.mark.slow
 STAGES = {
     "prepare": {"cmd": "mkdir -p data; echo 1 > data/a; echo 2 > data/b", "deps": ["raw.csv"], "outs": ["data"]},
     "train": {
