@@ -21,7 +21,7 @@ STAGES = {
 }
 
 
-def finished(root: Path) -> None:
+def undamaged(root: Path) -> None:
     """Make a repository with tracked data and two stages, everything done, shown and committed."""
     repository = Repository.make(root)
     repository.write("raw.csv", "1,2\n")
@@ -35,7 +35,7 @@ def finished(root: Path) -> None:
 @pytest.fixture
 def whole(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Repository:
     """A copy of such a repository."""
-    return Repository(once(tmp_path_factory, "finished", finished)).copy(tmp_path / "repository")
+    return Repository(once(tmp_path_factory, "undamaged", undamaged)).copy(tmp_path / "repository")
 
 
 def cached(repository: Repository, path: str) -> list[str]:
