@@ -1,6 +1,8 @@
 """What a damaged cache, a full disk and a cut dvc.lock do to `provenn repro` and `provenn sync`."""
 
 import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -141,3 +143,45 @@ def test_a_conflict_that_git_left_in_a_lock_is_the_users(sleeping):
     with pytest.raises(UserError, match=r"dvc.lock"):
         repro()
     assert lock.read_text().startswith("<<<<<<< HEAD\n")
+
+
+@pytest.fixture
+def full_disk(tmp_path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_cache_on_a_full_disk_fails_the_stage_until_there_is_room(sleeping, full_disk):
+    made = "for n in 1 2 3 4 5 6; do head -c 20000 /dev/zero > made/$n; echo $n >> made/$n; done"
+    sleeping.define({"a": {"cmd": f"mkdir -p made && {made}", "deps": ["work.py"], "outs": ["made"]}})
+    sleeping.dvc("cache", "dir", "--local", str(full_disk))
+    finished = sleeping.provenn("repro", code=1)
+    assert f"a: the disk is full at DVC's cache ({full_disk}/files/md5), so the stage's result is not kept: " in (
+        finished.stdout
+    )
+    assert "free some space, then run `provenn repro` again." in finished.stdout
+    assert "failed     a" in finished.stdout
+    subprocess.run(["mount", "-o", "remount,size=10m", full_disk], check=True)
+    assert repro()[0] == {"a": "ran"}, "dvc.lock must not vouch for a result that is not kept"
+    shutil.rmtree(sleeping.root / "made")
+    assert repro() == ({"a": "restored"}, [])
+
+
+@pytest.mark.parametrize(("option", "words"), [("rw", "the disk is full"), ("ro", "the disk is read-only")])
+def test_a_full_or_read_only_folder_of_outputs_is_named(sleeping, full_disk, option, words):
+    folder = sleeping.root / "models"
+    folder.mkdir()
+    subprocess.run(["mount", "-o", f"remount,{option}", full_disk], check=True)
+    subprocess.run(["mount", "--bind", full_disk, folder], check=True)
+    try:
+        command = "head -c 200000 /dev/zero > models/a.bin"
+        sleeping.define({"a": {"cmd": command, "deps": ["work.py"], "outs": ["models/a.bin"]}})
+        outcomes, notes = repro()
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+    assert outcomes == {"a": "failed"}
+    assert notes[0].startswith(f"a: {words} at models/a.bin ({folder}), so the stage failed: ")

@@ -19,6 +19,7 @@ from provenn.exclusive import only_one
 from provenn.files import write_json
 from provenn.lock import recorded
 from provenn.repro.damaged import forget_wrong_sizes, set_aside_damaged
+from provenn.repro.disk import explain, forget_result
 from provenn.repro.dvc_locks import LockFiles, blockers, mend_rwlock, repository_locked
 from provenn.repro.plan import Plan, open_repository, read_plan
 from provenn.repro.processes import Outcome, StageProcess, stop
@@ -187,11 +188,21 @@ class Runner:
             self._locks.remember()
             if outcome == "failed" and not stopped and process.busy and self._try_again(process.name):
                 continue
+            if outcome == "failed" and not stopped:
+                self._explain(process)
             final: Outcome = "stopped" if outcome == "failed" and stopped else outcome
             if final != "unchanged":
                 self.tracking.settle(process, final)
             self._settle(process.name, final, process.seconds)
         return bool(ended)
+
+    def _explain(self, process: StageProcess) -> None:
+        stage = self.plan.stages[process.name]
+        if sentence := explain(self.plan.repo, stage, process.log):
+            self.view.note(sentence)
+        if process.exit_code == 0 and getattr(stage, "name", None):
+            with suppress(OSError):  # a disk that is full for the lock too leaves it as it was
+                forget_result(self.plan.repo, stage)
 
     def _try_again(self, name: str) -> bool:
         now = time.monotonic()
