@@ -12,6 +12,8 @@ from typing import Literal
 
 import psutil
 
+from provenn.repro.disk import NOT_KEPT
+
 Outcome = Literal["ran", "restored", "unchanged", "failed", "skipped", "stopped"]
 
 GRACE_SECONDS = 5.0
@@ -46,6 +48,11 @@ class StageProcess:
         return time.monotonic() - self.started
 
     @property
+    def exit_code(self) -> int | None:
+        """DVC's exit code, which is 0 even where its cache could not take an output; None while it runs."""
+        return self._process.poll()
+
+    @property
     def outcome(self) -> Outcome | None:
         """What became of the stage, from DVC's own words; None while the process runs."""
         code = self._process.poll()
@@ -54,6 +61,8 @@ class StageProcess:
         if code != 0:
             return "failed"
         output = self.log.read_text(errors="replace")
+        if NOT_KEPT in output:
+            return "failed"
         if f"Stage '{self.name}' is cached - skipping run" in output:
             return "restored"
         return "unchanged" if f"Stage '{self.name}' didn't change, skipping" in output else "ran"

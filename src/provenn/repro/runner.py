@@ -14,10 +14,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
+from provenn.cut_lock import restore_cut_locks
 from provenn.exclusive import only_one
 from provenn.files import write_json
 from provenn.lock import recorded
-from provenn.repro.dvc_locks import LockFiles, blockers, mend_rwlock
+from provenn.repro.damaged import forget_wrong_sizes, set_aside_damaged
+from provenn.repro.disk import explain, forget_result
+from provenn.repro.dvc_locks import LockFiles, blockers, mend_rwlock, repository_locked
 from provenn.repro.plan import Plan, open_repository, read_plan
 from provenn.repro.processes import Outcome, StageProcess, stop
 from provenn.repro.repeated import compare
@@ -63,6 +66,9 @@ def reproduce(root: Path, targets: Iterable[str], jobs: int, view: View) -> Repo
     os.chdir(root)  # DVC names stages as seen from the working folder
     with open_repository(root) as repo, only_one(root, "repro", wait_s=0):
         mend_rwlock(repo)
+        with repository_locked(repo):
+            for line in restore_cut_locks(root):
+                view.note(line)
         tracking = Tracking(root)
         plan = read_plan(repo, targets, folder)
         runner = Runner(root, plan, jobs, view, tracking)
@@ -146,14 +152,25 @@ class Runner:
             if time.monotonic() < self._not_before.get(name, 0.0):
                 continue
             self._ready.remove(name)
-            if name not in self._changed and not self.plan.changed(name):
+            if name not in self._changed and not self.plan.changed(name) and not self._has_wrong_sizes(name):
                 self._settle(name, "unchanged")
             else:
                 self._launch(name)
             return True
         return False
 
+    def _has_wrong_sizes(self, name: str) -> bool:
+        wrong = forget_wrong_sizes(self.plan.stages[name])
+        if wrong:
+            self.view.note(
+                f"{name}: not of the size that dvc.lock has, so damaged, and made again: {', '.join(wrong)}."
+            )
+        return bool(wrong)
+
     def _launch(self, name: str) -> None:
+        if name not in self._changed:
+            for line in set_aside_damaged(self.plan.repo, self.plan.stages[name]):
+                self.view.note(line)
         if name not in self._changed and forget_lost_outputs(self.plan.repo, self.plan.stages[name]):
             self.view.note(f"{name}: the outputs that dvc.lock names are lost; an earlier run of it is taken instead.")
         self._changed.add(name)
@@ -171,11 +188,21 @@ class Runner:
             self._locks.remember()
             if outcome == "failed" and not stopped and process.busy and self._try_again(process.name):
                 continue
+            if outcome == "failed" and not stopped:
+                self._explain(process)
             final: Outcome = "stopped" if outcome == "failed" and stopped else outcome
             if final != "unchanged":
                 self.tracking.settle(process, final)
             self._settle(process.name, final, process.seconds)
         return bool(ended)
+
+    def _explain(self, process: StageProcess) -> None:
+        stage = self.plan.stages[process.name]
+        if sentence := explain(self.plan.repo, stage, process.log):
+            self.view.note(sentence)
+        if process.exit_code == 0 and getattr(stage, "name", None):
+            with suppress(OSError):  # a disk that is full for the lock too leaves it as it was
+                forget_result(self.plan.repo, stage)
 
     def _try_again(self, name: str) -> bool:
         now = time.monotonic()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from provenn.contents import Contents
+from provenn.cut_lock import refuse_cut_locks
 from provenn.entry import Entry, directory_digest, producers
 from provenn.exclusive import only_one
 from provenn.files import UserError
@@ -90,8 +91,9 @@ def synchronise(
 
     With `all_commits` the locks in git's history come first. What is nowhere to be found leaves a run partial: it shows
     parameters and what git holds, and is made anew once more is there. Raises UserError when there is no stage with a
-    result, and when the store cannot be reached or read.
+    result, when a lock is cut, and when the store cannot be reached or read.
     """
+    refuse_cut_locks(root)
     entries = _with_command(read_lock(root))
     for entry in entries.values():
         meta_of(entry)  # a mistake in it is found before anything is written

@@ -1,0 +1,112 @@
+"""Damaged parts of DVC's cache: set aside before DVC restores them, so that their stage runs again."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from provenn.contents import has_content
+from provenn.fast_yaml import parse_yaml
+
+FOLDER = "damaged"  # below DVC's cache
+
+
+def set_aside_damaged(repo: Any, stage: Any) -> list[str]:
+    """Move what DVC would restore for a stage that has changed, and that is damaged, to `damaged` in the cache.
+
+    DVC takes a read-only object for whole without a look. Only what it would now take from the cache is hashed. Returns
+    a line for each thing that was moved.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.stage.cache import _can_hash, _get_stage_hash
+
+    if not getattr(stage, "name", None):
+        return []
+    as_recorded = [(dependency, dict(vars(dependency))) for dependency in stage.deps]
+    told = []
+    try:
+        unchanged = not stage.changed_stage() and not any(dependency.status() for dependency in stage.deps)
+        outs = [out for out in stage.outs if out.hash_info] if unchanged else []
+        stage.save_deps()
+        if not _can_hash(stage):  # nothing of it is ever restored
+            return []
+        runs = Path(repo.stage_cache._get_cache_dir(_get_stage_hash(stage)))
+        for entry in sorted(runs.iterdir()) if runs.is_dir() else ():
+            if not _is_whole(entry):
+                kept = _move(repo, entry)
+                told.append(f"{stage.addressing}: its entry in the run cache was cut; it is set aside in {kept}.")
+        if stored := repo.stage_cache._load(stage):
+            outs += repo.stage_cache._create_stage(stored, wdir=stage.wdir).outs
+        for path in dict.fromkeys(path for out in outs if out.status() for path in _objects(out)):
+            if path.is_file() and not has_content(path, (path.parent.name + path.name).removesuffix(".dir")):
+                kept = _move(repo, path)
+                told.append(
+                    f"{stage.addressing}: an object in DVC's cache is damaged; it is set aside in {kept}, and the "
+                    "stage runs again."
+                )
+    except (DvcException, OSError):  # such as a missing dependency: the stage's own process reports it
+        pass
+    finally:
+        for dependency, values in as_recorded:
+            vars(dependency).update(values)
+    return told
+
+
+def forget_wrong_sizes(stage: Any) -> list[str]:
+    """Return the outputs of a stage that do not have the size in dvc.lock, though DVC takes them for unchanged.
+
+    They came from a damaged object. A new time makes DVC look at their content again.
+    """
+    wrong = []
+    for out in stage.outs if getattr(stage, "name", None) else ():
+        size = getattr(out.meta, "size", None)
+        if size is None or out.protocol != "local" or not out.hash_info:
+            continue
+        path = Path(out.fs_path)
+        files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+        if sum(file.stat().st_size for file in files) != size:
+            wrong.append(os.path.relpath(path, stage.repo.root_dir))
+            for file in files:
+                os.utime(file)
+    return wrong
+
+
+def _objects(out: Any) -> Iterator[Path]:
+    """Yield the cache's files of an output: its object, or a folder's list and the objects that are named there."""
+    if out.protocol != "local" or not out.hash_info:
+        return
+    own = Path(out.cache.oid_to_path(out.hash_info.value))
+    yield own
+    if out.hash_info.isdir:
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            for item in json.loads(own.read_bytes()):
+                yield Path(out.cache.oid_to_path(item["md5"]))
+
+
+def _is_whole(entry: Path) -> bool:
+    """Tell whether a run-cache entry is one; DVC takes one whose end is missing for valid, and then fails on it."""
+    from yaml import YAMLError
+
+    try:
+        text = entry.read_text(encoding="utf-8")
+        content = parse_yaml(text)
+    except (OSError, UnicodeDecodeError, YAMLError):
+        return False
+    outs = content.get("outs") if isinstance(content, dict) and content.get("cmd") else None
+    listed = isinstance(outs, list) and all(isinstance(out, dict) and "path" in out for out in outs)
+    return listed and text.endswith("\n")
+
+
+def _move(repo: Any, path: Path) -> str:
+    """Move a file to the cache's folder of damaged ones, and return where it is, seen from the root."""
+    # Flat: DVC would take a file in a folder with a name of two letters for an object.
+    folder = Path(repo.cache.legacy.path, FOLDER)
+    folder.mkdir(exist_ok=True)
+    target = folder / f"{time.time_ns()}.{path.parent.name[:2]}{path.name}"
+    path.replace(target)
+    with suppress(OSError):
+        path.parent.rmdir()  # DVC fails on a folder of the run cache without an entry
+    return os.path.relpath(target, repo.root_dir)
