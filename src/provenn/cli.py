@@ -92,7 +92,9 @@ def sync(
 
 
 @app.command()
-def ui(port: Annotated[int, typer.Option(help="The port on this machine; 0 takes a free one.")] = 5000) -> None:
+def ui(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port on this machine; 0 takes a free one.")] = 5000,
+) -> None:
     """Open MLflow on the repository's runs, reachable from this machine alone."""
     from provenn.view.server import serve
 
