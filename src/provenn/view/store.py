@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from provenn.addresses import shown_uri
 from provenn.files import UserError, one_line, write_bytes
 from provenn.repository import git, git_root
 
@@ -129,7 +130,7 @@ def experiment_id(client: "MlflowClient", name: str, root: Path) -> str:
 
 def default_experiment(root: Path) -> str:
     """Return the name of the experiment of stages that declare none: the repository's, of its remote or its folder."""
-    remote = (git("remote", "get-url", "origin", root=root) or "").strip().rstrip("/")
+    remote = shown_uri((git("remote", "get-url", "origin", root=root) or "").strip().rstrip("/"))
     return Path(remote.replace(":", "/")).name.removesuffix(".git") or root.resolve().name
 
 
