@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 
 from provenn.dependencies import deps
-from provenn.files import UserError
 from provenn.gate import gate
 from provenn.repository import find_root
 
@@ -21,15 +20,6 @@ app = typer.Typer(
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
 TARGET = typer.Argument(help="A run's id, a file, a stage, or models:/<name>@champion.")
-
-
-def main() -> None:
-    """Run the command line; a user's mistake is one sentence and exit code 1."""
-    try:
-        app()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
 
 
 @app.command()

@@ -124,5 +124,5 @@ def _detectors() -> list[tuple[str, Callable[[str], Any]]]:
     from detect_secrets.settings import transient_settings
 
     with transient_settings({"plugins_used": [], "filters_used": []}):
-        known = get_mapping_from_secret_type_to_class()
+        known: dict[str, Any] = get_mapping_from_secret_type_to_class()
     return [(kind, plugin().analyze_string) for kind, plugin in known.items() if plugin.__name__ not in _LEFT_OUT]
