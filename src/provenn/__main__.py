@@ -1,5 +1,25 @@
-"""`python -m provenn`, the same as the command `provenn`."""
+"""The command `provenn`, the same as `python -m provenn`."""
 
-from provenn.cli import main
+import sys
 
-main()
+from provenn.addresses import shown_uri
+from provenn.faults import explained
+from provenn.files import UserError
+
+
+def main() -> None:
+    """Run the command line; what the user can mend is one sentence and exit code 1."""
+    try:
+        from provenn.cli import app  # here, for a package that is missing is such a thing
+
+        app()
+    except Exception as error:
+        sentence = str(error) if isinstance(error, UserError) else explained(error)
+        if sentence is None:
+            raise
+        print(f"error: {shown_uri(sentence)}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

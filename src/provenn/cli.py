@@ -10,7 +10,6 @@ import typer
 from rich.console import Console
 
 from provenn.dependencies import deps
-from provenn.files import UserError
 from provenn.gate import gate
 from provenn.repository import find_root
 
@@ -28,15 +27,6 @@ PrivateKey = Annotated[
     ),
 ]
 TARGET = typer.Argument(help="A run's id, a file, a stage, or models:/<name>@champion.")
-
-
-def main() -> None:
-    """Run the command line; a user's mistake is one sentence and exit code 1."""
-    try:
-        app()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
 
 
 @app.command()
@@ -99,7 +89,9 @@ def sync(
 
 
 @app.command()
-def ui(port: Annotated[int, typer.Option(help="The port on this machine; 0 takes a free one.")] = 5000) -> None:
+def ui(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port on this machine; 0 takes a free one.")] = 5000,
+) -> None:
     """Open MLflow on the repository's runs, reachable from this machine alone."""
     from provenn.view.server import serve
 

@@ -9,9 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from provenn.addresses import shown_uri
+
 
 class UserError(Exception):
-    """A mistake that the user can mend: one sentence that says what is wrong, where, and what to do next."""
+    """A mistake that the user can mend: one sentence that says what is wrong, where, and what to do next.
+
+    It shows no password of a URI.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(shown_uri(sentence))
 
 
 @contextmanager
@@ -65,5 +73,5 @@ def _flush_to_disk(path: Path) -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error's message in one line that ends like a sentence."""
-    return (" ".join(str(error).split()) or type(error).__name__).rstrip(".") + "."
+    """Return an error's message in one line that ends like a sentence, without the passwords of URIs."""
+    return (shown_uri(" ".join(str(error).split())) or type(error).__name__).rstrip(".") + "."

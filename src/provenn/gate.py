@@ -88,6 +88,8 @@ def gate(
 
 def check_rules(file: Path) -> list[Checked]:
     """Return every rule of a file with what was measured; raise UserError when a rule or a metric has a mistake."""
+    if file.is_dir():
+        raise UserError(f"{file} is a folder: name the file with the rules.")
     if not file.is_file():
         raise UserError(
             f"{file} is missing: write the rules there, or name their file; `provenn gate --help` shows some."
@@ -95,7 +97,10 @@ def check_rules(file: Path) -> list[Checked]:
     rules = read_values(file)
     if not isinstance(rules, list) or not rules:
         raise UserError(f"{file} is not a list of rules: begin each with `- rule:`; `provenn gate --help` shows some.")
-    return [_check_rule(rule, f"{file}, rule {number}", file.parent) for number, rule in enumerate(rules, 1)]
+    try:
+        return [_check_rule(rule, f"{file}, rule {number}", file.parent) for number, rule in enumerate(rules, 1)]
+    except RecursionError:
+        raise UserError(f"{file} is nested too deeply to be read: make it flatter.") from None
 
 
 def _check_rule(rule: Any, place: str, folder: Path) -> Checked:

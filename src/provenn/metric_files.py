@@ -27,7 +27,7 @@ def find_metrics(metric: str, place: str, folder: Path) -> dict[str, float]:
         raise UserError(f"{place}: {metric!r} is neither a number nor `file:key`.")
     values = {}
     for file in [file for part in _braces(pattern) for file in _files(part, place, folder)]:
-        leaves = dict(_leaves(read_values(folder / file)))
+        leaves = _all_leaves(folder / file)
         for part in _braces(key):
             found = _find(leaves, part)
             if not found:
@@ -46,6 +46,8 @@ def _files(pattern: str, place: str, folder: Path) -> list[str]:
     files = [name for name in found if (folder / name).is_file()]
     if not files:
         path = folder / pattern
+        if path.is_dir():
+            raise UserError(f"{place}: {path} is a folder: name a file in it.")
         missing = f"{path} is missing: restore it with `dvc checkout {path}`, or make it with `dvc repro`."
         error = f"no file matches {path}: make one with `dvc repro`." if glob.has_magic(pattern) else missing
         raise UserError(f"{place}: {error}")
@@ -69,6 +71,13 @@ def _known(leaves: dict[tuple[str, ...], Any], key: str) -> str:
     names = ["/".join(path) for path in leaves]
     close = get_close_matches(key, names, 1)
     return f"did you mean {close[0]}?" if close else f"it has {', '.join(names[:8]) or 'nothing'}."
+
+
+def _all_leaves(file: Path) -> dict[tuple[str, ...], Any]:
+    try:
+        return dict(_leaves(read_values(file)))
+    except RecursionError:
+        raise UserError(f"{file} is nested too deeply to be read: make it flatter.") from None
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -105,3 +114,5 @@ def read_values(file: Path) -> Any:
     except (ValueError, YAMLError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{file} cannot be read ({reason}): mend it.") from None
+    except RecursionError:
+        raise UserError(f"{file} is nested too deeply to be read: make it flatter.") from None

@@ -1,13 +1,13 @@
 """The repository: its root, its commits, and what is changed in it but not committed."""
 
 import os
-import re
 import subprocess
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
 from provenn.files import UserError
+from provenn.secret_scan import holds_secrets, why_hidden
 
 PATCH_LIMIT = 1_000_000  # characters
 # Files that git does not know yet are taken into a patch only when their name says that they are source.
@@ -38,12 +38,6 @@ SOURCE_SUFFIXES = frozenset(
         ".dvc",
     ]
 )
-_SECRETS = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY"
-    r"|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_\w{30,}|\bgithub_pat_\w{30,}|\bxox[abprs]-\w{10,}|\bsk-[\w-]{20,}"
-    r"|://[^/\s:@]+:[^/\s@]+@"
-    r"|(?i:password|passwd|secret|token|api_?key)[\"']?\s*[:=]\s*[\"']?[^\s\"'(){}\[\]]{8,}"
-)
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -55,13 +49,17 @@ def find_root(start: Path | None = None) -> Path:
     raise UserError(f"{here} is not inside a DVC repository: go to one, or make one with `dvc init`.")
 
 
-def git(*arguments: str, root: Path | str, environment: dict[str, str] | None = None) -> str | None:
-    """Return what a git command prints, or None when it fails or git is missing."""
+def git(
+    *arguments: str, root: Path | str, environment: dict[str, str] | None = None, given: bytes | None = None
+) -> str | None:
+    """Return what a git command prints, or None when it fails or git is missing; it reads `given`."""
     command = ["git", "-C", str(root), *arguments]
     # A hook of git exports GIT_DIR, which would point every command at the hook's repository.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        finished = subprocess.run(command, capture_output=True, timeout=60, env=inherited | (environment or {}))
+        finished = subprocess.run(
+            command, capture_output=True, timeout=60, env=inherited | (environment or {}), input=given
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return finished.stdout.decode("utf-8", "surrogateescape") if finished.returncode == 0 else None
@@ -105,27 +103,36 @@ def commit_tags(root: Path, outputs: Collection[str] = ()) -> dict[str, str]:
 def uncommitted_patch(root: Path, outputs: Collection[str] = ()) -> tuple[str | None, str]:
     """Return what turns the commit into what is here, as a patch for `git apply` at git's root, and a note.
 
-    Taken are files that git tracks, and new ones whose names say that they are source. The patch is None, and the note
-    says why, when it is larger than PATCH_LIMIT or seems to hold a secret.
+    Taken are files that git tracks, and new ones whose names say that they are source; never one whose name says that
+    it holds secrets, of which the note tells when git tracks it. The patch is None, and the note says why, when it is
+    larger than PATCH_LIMIT or seems to hold a secret.
     """
     top = git_root(root)
     changed = _changed(root, outputs)
     if top is None or not changed:
         return None, "left out: nothing is changed"
+    hidden = [path for path in changed if holds_secrets(path)]
+    taken = [path for path in changed if path not in hidden]
+    without = f"without {', '.join(hidden)}: such a file holds secrets" if hidden else ""
+    if not taken:
+        return None, f"left out: {without}"
     with tempfile.TemporaryDirectory() as folder:
         # An index of its own: the user's staged changes stay as they are.
         environment = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
         git("read-tree", "HEAD", root=top, environment=environment)
-        git("add", "--all", "--force", "--", *changed, root=top, environment=environment)
+        # These files alone. `git add` takes a path for a pattern, or for a folder with all that lies in it.
+        arguments = ("update-index", "--add", "--remove", "--replace", "-z", "--stdin")
+        paths = "".join(f"{path}\0" for path in taken).encode("utf-8", "surrogateescape")
+        done = git(*arguments, root=top, environment=environment, given=paths)
         arguments = ("diff", "--cached", "--binary", "--no-color", "--no-ext-diff", "HEAD")
-        patch = git(*arguments, root=top, environment=environment)
+        patch = git(*arguments, root=top, environment=environment) if done is not None else None
     if patch is None:
         return None, "left out: git could not make it"
     if len(patch) > PATCH_LIMIT:
         return None, f"left out: {len(patch):,} characters, more than {PATCH_LIMIT:,}"
-    if any(_SECRETS.search(line) for line in patch.splitlines() if line.startswith("+")):
-        return None, "left out: a line looks like a password or a key"
-    return patch, ""
+    if reason := why_hidden(patch):
+        return None, f"left out: {reason}"
+    return patch, without
 
 
 def _changed(root: Path, outputs: Collection[str]) -> list[str]:
@@ -140,6 +147,7 @@ def _changed(root: Path, outputs: Collection[str]) -> list[str]:
     for line in filter(None, status.split("\0")):
         state, path = line[:2], line[3:]
         made = Path(path).name == "dvc.lock" or any(path == out or path.startswith(f"{out}/") for out in written)
-        if not made and (state != "??" or Path(path).suffix.lower() in SOURCE_SUFFIXES):
+        is_source = Path(path).suffix.lower() in SOURCE_SUFFIXES and not holds_secrets(path)
+        if not made and (state != "??" or (is_source and not path.endswith("/"))):  # a folder is another repository
             found.append(path)
     return found

@@ -39,7 +39,7 @@ def metrics(entry: Entry) -> tuple[dict[str, float], dict[str, str]]:
     files = [file for path in entry.metrics for file in _files(entry.root / path)]
     for file in files:
         prefix = f"{_short_name(file, files, entry.root)}." if len(files) > 1 or len(entry.metrics) > 1 else ""
-        for name, value in _scalars(read_values(file)):
+        for name, value in _all_scalars(file):
             if isinstance(value, str):
                 texts[prefix + name] = value
             elif math.isfinite(value):
@@ -90,7 +90,7 @@ def scores(entry: Entry) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for file, folder in meta_of(entry).scores.items():
         if (entry.root / file).is_file():
-            for name, value in _scalars(read_values(entry.root / file)):
+            for name, value in _all_scalars(entry.root / file):
                 model, _, metric = name.partition("/")
                 if metric and not isinstance(value, str) and math.isfinite(value):
                     found.setdefault(f"{folder}/{model}", {})[metric] = float(value)
@@ -156,6 +156,13 @@ def _number(value: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if math.isfinite(number) else None
+
+
+def _all_scalars(path: Path) -> list[tuple[str, float | str]]:
+    try:
+        return list(_scalars(read_values(path)))
+    except RecursionError:
+        return []
 
 
 def _scalars(value: Any, prefix: str = "") -> Iterator[tuple[str, float | str]]:

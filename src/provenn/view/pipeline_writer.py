@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from provenn.addresses import shown_uri
 from provenn.definitions import read_stages
 from provenn.entry import Entry
 from provenn.files import UserError
@@ -147,7 +148,7 @@ class PipelineWriter(Writer):
             self.client.log_metric(self.parent, clean_name(name), value)
         tags = {NOTE: ending["note"]} | ({"failure": ending["reason"]} if ending["reason"] else {})
         for name, value in tags.items():
-            self.client.set_tag(self.parent, name, value)
+            self.client.set_tag(self.parent, name, shown_uri(value))
         self.client.set_terminated(self.parent, ending["ended"])
 
 

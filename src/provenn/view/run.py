@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from provenn.addresses import shown_uri
 from provenn.entry import Entry
+from provenn.secret_scan import why_hidden
 from provenn.view import contents
 from provenn.view.contents import Point
 from provenn.view.meta import meta_of
@@ -73,8 +75,10 @@ def view(
     else:
         tags |= {"failure": told.reason}
     numbers += _metrics([Point(name, value, 0) for name, value in told.values.items()], now() + 1)
-    client.log_text(run_id, json.dumps(_as_values(entry), indent=2), ENTRY_FILE)
-    if told.patch:
+    client.log_text(run_id, shown_uri(json.dumps(_as_values(entry), indent=2)), ENTRY_FILE)
+    if told.patch and (reason := why_hidden(told.patch)):  # a record may be older than what is known of keys
+        tags |= {PATCH: f"left out: {reason}"}
+    elif told.patch:
         client.log_text(run_id, told.patch, PATCH_FILE)
     _log(client, run_id, numbers, parameters(entry), tags | {NOTE: description(entry)})
     # Last of all, so that a finished run is a complete one.
@@ -164,7 +168,7 @@ def _datasets(client: "MlflowClient", entry: Entry, run_id: str) -> None:
     inputs = [
         # DVC's digest: MLflow's own reads the first rows alone. It is cut at MLflow's limit.
         DatasetInput(
-            Dataset(path, digests[path][:36], "local", json.dumps({"uri": path})),
+            Dataset(shown_uri(path), digests[path][:36], "local", json.dumps({"uri": shown_uri(path)})),
             [InputTag("mlflow.data.context", context)] if context else [],
         )
         for path, context in chosen.items()
@@ -195,7 +199,7 @@ def _log(
 
     numbers = metrics or []
     packed = [Param(name, value) for name, value in (params or {}).items()]
-    marks = [RunTag(clean_name(name), value[:TAG_LENGTH]) for name, value in (tags or {}).items()]
+    marks = [RunTag(clean_name(name), shown_uri(value)[:TAG_LENGTH]) for name, value in (tags or {}).items()]
     while numbers or packed or marks:
         batch = numbers[: METRICS_A_CALL - PARAMS_A_CALL - TAGS_A_CALL]
         client.log_batch(run_id, batch, packed[:PARAMS_A_CALL], marks[:TAGS_A_CALL])
@@ -218,4 +222,4 @@ def clean_name(name: str) -> str:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    return shown_uri(value if isinstance(value, str) else json.dumps(value, default=str))

@@ -2,17 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from socket import gethostname
 from typing import TYPE_CHECKING
 
 from provenn.entry import Entry
-from provenn.view.records import process_is_dead
+from provenn.view.records import now, process_is_dead
 from provenn.view.run import KEY, PARENT, PARTIAL, PROCESS, RESTORED, RESULT, STAGE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment, Run
 
-SUPERSEDED = "provenn.superseded"
+SUPERSEDED, FAILURE = "provenn.superseded", "failure"
+# Should a stage be silent for longer and yet live, its writer gives the run its true status at the end.
+LOST_HOURS = 24.0
 
 
 class StoredRuns:
@@ -48,17 +51,32 @@ class StoredRuns:
         return [run.info.run_id for run in others]
 
     def end_dead(self) -> list[str]:
-        """Mark the running runs whose process has ended as KILLED, with the reason; return their ids."""
-        dead = [
-            run for run in self._running if process_is_dead(run.data.tags.get(PROCESS, ""), run.info.start_time or 0)
-        ]
-        for run in dead:
-            number = run.data.tags[PROCESS].split()[1]
-            self.client.set_tag(
-                run.info.run_id, "failure", f"process {number} ended without closing its run: it was killed"
-            )
-            self.client.set_terminated(run.info.run_id, "KILLED")
-        return [run.info.run_id for run in dead]
+        """End the running runs whose process is gone as KILLED, with a tag that says why; return their ids.
+
+        Of a process of this host that is known. One of another host counts as gone when its run, and every run below
+        it, has had no new number for LOST_HOURS. A run that names no process is somebody else's.
+        """
+        ended = []
+        for run in self._running:
+            reason = self._why_dead(run)
+            if reason:
+                self.client.set_tag(run.info.run_id, FAILURE, reason)
+                self.client.set_terminated(run.info.run_id, "KILLED")
+                ended.append(run.info.run_id)
+        return ended
+
+    def _why_dead(self, run: "Run") -> str | None:
+        process = run.data.tags.get(PROCESS, "")
+        host, _, number = process.partition(" ")
+        if process_is_dead(process, run.info.start_time or 0):
+            return f"process {number} ended without closing its run: it was killed"
+        if not number or host == gethostname():
+            return None
+        below = [other for other in self._ids.values() if other.data.tags.get(PARENT) == run.info.run_id]
+        hours = (now() - max(map(_last_sign, [run, *below]))) / 3_600_000
+        if hours < LOST_HOURS:
+            return None
+        return f"nothing was heard of process {number} on {host} for {hours:.0f} hours: the host was lost"
 
     def with_id(self, beginning: str) -> "list[Run]":
         """Return the runs whose id begins so, whatever their status."""
@@ -92,6 +110,12 @@ class StoredRuns:
             return PARTIAL not in tags, RESTORED not in tags, run.info.start_time or 0
 
         return sorted(self._of_result[entry.name, entry.key, entry.result], key=rank, reverse=True)
+
+
+def _last_sign(run: "Run") -> int:
+    """Return when a run last showed that its process lives (ms since 1970): by its start, its end or its numbers."""
+    times = [int(metric.timestamp) for metric in run.data.to_proto().metrics]
+    return max([run.info.start_time or 0, run.info.end_time or 0, *times])
 
 
 def _about(run: "Run") -> tuple[str, str, str]:

@@ -1,38 +1,106 @@
 """The MLflow UI on the embedded store, for this machine alone."""
 
+import errno
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, build_opener
 
+from provenn.addresses import shown_uri
 from provenn.files import UserError
+from provenn.view.guard import GRACE_SECONDS, end_session
 from provenn.view.store import ARTIFACTS, connect, store_folder, tracking_uri
 
 HOST = "127.0.0.1"
+# MLflow's pages read this behind the #; without it they open on traces of language models.
+PAGE = "#/experiments?workflowType=machine_learning"
+START_SECONDS = 180.0
+TICK_SECONDS = 0.2
 
 
 def serve(root: Path, port: int) -> int:
-    """Serve the embedded store on loopback until interrupted; return the server's exit code."""
-    if os.environ.get("MLFLOW_TRACKING_URI"):
-        raise UserError(f"MLFLOW_TRACKING_URI is set: open {os.environ['MLFLOW_TRACKING_URI']} instead, or unset it.")
+    """Serve the embedded store on loopback until SIGINT, SIGTERM or SIGHUP; return 0, for that is how it is ended.
+
+    Raises UserError for a port that cannot be had, before anything is started, and when the server ends by itself.
+    """
+    if given := os.environ.get("MLFLOW_TRACKING_URI"):
+        raise UserError(f"MLFLOW_TRACKING_URI is set: open {shown_uri(given)} instead, or unset it.")
+    port = _free_port(port)
     connect(root)
-    port = port or _free_port()
-    print(f"MLflow: http://{HOST}:{port}   (Ctrl-C ends it)", flush=True)
     command = [
-        *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri(root)),
+        *(sys.executable, "-P", "-m", "mlflow", "server", "--backend-store-uri", tracking_uri(root)),
         *("--artifacts-destination", str(store_folder(root) / ARTIFACTS)),
         *("--host", HOST, "--port", str(port), "--workers", "1"),
         *("--allowed-hosts", f"{HOST}:{port},localhost:{port}"),
     ]
+    signals: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, lambda number, frame: signals.append(number))
+    # A session of its own: a signal to the terminal reaches this process alone, which ends the others in order.
+    guard = subprocess.Popen(
+        [sys.executable, "-P", "-m", "provenn.view.guard", *command],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+        # Jobs are for the evaluation of language models: more processes, and a minute of start-up.
+        env={"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | os.environ,
+    )
     try:
-        return subprocess.run(command, check=False).returncode
-    except KeyboardInterrupt:
-        return 0
+        _watch(guard, port, signals)
+    finally:
+        _end(guard)
+    if not signals:
+        raise UserError("MLflow's server has ended by itself: what it says above tells why; then run `provenn ui`.")
+    return 0
 
 
-def _free_port() -> int:
-    import socket
+def _watch(guard: "subprocess.Popen[bytes]", port: int, signals: list[int]) -> None:
+    """Wait until the server has ended or is asked to; say where it is once it answers."""
+    address, deadline, answered = f"http://{HOST}:{port}", time.monotonic() + START_SECONDS, False
+    while guard.poll() is None and not signals:
+        if not answered and (answered := _answers(f"{address}/health")) and guard.poll() is None:
+            print(f"MLflow: {address}/{PAGE}   (Ctrl-C ends it)", flush=True)
+        elif not answered and time.monotonic() > deadline:
+            raise UserError(f"MLflow's server did not answer within {START_SECONDS:.0f} s: run `provenn ui` again.")
+        time.sleep(TICK_SECONDS)
 
+
+def _end(guard: "subprocess.Popen[bytes]") -> None:
+    assert guard.stdin
+    guard.stdin.close()
+    try:
+        guard.wait(2 * GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        guard.kill()
+        guard.wait()
+    end_session(guard.pid)  # what is left of a guard that was killed
+
+
+def _answers(address: str) -> bool:
+    try:
+        with build_opener(ProxyHandler({})).open(address, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except HTTPError as error:
+        error.close()
+        return False
+    except (URLError, OSError):
+        return False
+
+
+def _free_port(port: int) -> int:
+    """Return the port, or for 0 one that is free; raise UserError where it cannot be had."""
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server itself does
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            what = "is taken: end what listens there" if error.errno == errno.EADDRINUSE else "is not allowed to you"
+            raise UserError(
+                f"port {port} of {HOST} {what}, or name another; `provenn ui --port 0` takes a free one."
+            ) from None
         return int(probe.getsockname()[1])

@@ -1,5 +1,6 @@
 """Where runs are kept: the embedded SQLite store, or the server that MLFLOW_TRACKING_URI names."""
 
+import logging
 import os
 import re
 import sqlite3
@@ -7,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from provenn.addresses import shown_uri
 from provenn.files import UserError, one_line, write_bytes
 from provenn.repository import git, git_root
 
@@ -68,8 +70,8 @@ def connect(root: Path, uri: str | None = None, *, patient: bool = True) -> "Mlf
     if uri.startswith("sqlite:///"):
         open_embedded(Path(uri.removeprefix("sqlite:///")))
     import mlflow
-    from mlflow.exceptions import MlflowException
 
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.ERROR)  # a traceback for each try to reach a database
     given = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(uri)  # the registry of a database asks MLflow's own global client
     mlflow.set_registry_uri(uri)
@@ -80,7 +82,7 @@ def connect(root: Path, uri: str | None = None, *, patient: bool = True) -> "Mlf
     try:
         client = mlflow.MlflowClient(uri, registry_uri=uri)
         client.search_experiments(max_results=1)
-    except MlflowException as error:
+    except Exception as error:  # MLflow's, or that of a library which makes sense of the address
         raise _explained(uri, error) from None
     return client
 
@@ -129,13 +131,11 @@ def experiment_id(client: "MlflowClient", name: str, root: Path) -> str:
 
 def default_experiment(root: Path) -> str:
     """Return the name of the experiment of stages that declare none: the repository's, of its remote or its folder."""
-    remote = (git("remote", "get-url", "origin", root=root) or "").strip().rstrip("/")
+    remote = shown_uri((git("remote", "get-url", "origin", root=root) or "").strip().rstrip("/"))
     return Path(remote.replace(":", "/")).name.removesuffix(".git") or root.resolve().name
 
 
 def _create(database: Path) -> None:
-    import logging
-
     for name in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(name).setLevel(logging.WARNING)
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -177,6 +177,13 @@ def _relocate(database: Path) -> None:
 def _explained(uri: str, error: Exception) -> UserError:
     """Return what to do about a store that does not answer, or whose schema is not this MLflow's."""
     text = str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return UserError(f"the store {uri} needs the Python package {error.name}: `pip install` what brings it.")
+    if refused := re.search(r"failed with error code (401|403)", text):
+        return UserError(
+            f"the tracking server {uri} refuses this user ({refused[1]}): set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN."
+        )
     if "database schema" in text:
         from alembic.script import ScriptDirectory
         from alembic.util import CommandError
@@ -194,4 +201,5 @@ def _explained(uri: str, error: Exception) -> UserError:
         return UserError(
             f"the tracking server {uri} cannot be reached ({reason}): start it, or unset MLFLOW_TRACKING_URI."
         )
-    return UserError(f"the tracking store {uri} cannot be used: {one_line(error)[:300]}")
+    reason = one_line(error)[:200].rstrip(".")
+    return UserError(f"the tracking store {uri} cannot be used ({reason}): mend or unset MLFLOW_TRACKING_URI.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from provenn.addresses import shown_uri
 from provenn.contents import Contents
 from provenn.cut_lock import refuse_cut_locks
 from provenn.entry import Entry, directory_digest, producers
@@ -101,7 +102,7 @@ def synchronise(
     with only_one(root, "sync"):
         client = client or connect(root, uri)
         runs = stored_runs(root, client, entries)
-        report = SyncReport(uri or tracking_uri(root), killed=runs.end_dead())
+        report = SyncReport(shown_uri(uri or tracking_uri(root)), killed=runs.end_dead())
         for commit, past in past_locks(root) if all_commits else ():
             understood = {name: _understood(entry) for name, entry in _with_command(past).items()}
             _Projection(root, understood, runs, report, commit).project()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from provenn.addresses import shown_uri
 from provenn.contents import Contents
 from provenn.definitions import address, read_running
 from provenn.entry import Entry
@@ -57,7 +58,7 @@ class Writer:
         """Give up; tell the user once."""
         if not self.behind:
             self.behind = True
-            uri = tracking_uri(self.root)
+            uri = shown_uri(tracking_uri(self.root))
             print(
                 f"warning: tracking is behind: {uri} did not take the run ({one_line(error)[:200]}). "
                 "The result is not affected; `provenn sync` adds the run later.",
