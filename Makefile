@@ -12,6 +12,10 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 BIN := .venv/bin
 READY := .venv/.ready
 LOCK_ENVIRONMENT := .venv-lock
+# No local versions and no CUDA packages: torch's build is the platform's choice.
+PINNED = $(LOCK_ENVIRONMENT)/bin/pip freeze --exclude-editable | sed 's/+.*//' | grep -viE '^(nvidia-|cuda-|triton)' | LC_ALL=C sort
+# The first that installs dependency groups.
+PIP := pip>=25.1
 # DVC projects of their own.
 EXPERIMENTS := experiments/record experiments/comparison
 
@@ -33,13 +37,14 @@ setup: $(READY) ## Create .venv and install everything (done by the other target
 ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
-$(READY): pyproject.toml requirements.lock
+$(READY): pyproject.toml requirements.lock requirements-tools.lock
 	@command -v git >/dev/null || { echo "git is missing: install it, then run make again." >&2; exit 1; }
 	@"$(PYTHON)" -c '$(NEW_ENOUGH)' 2>/dev/null || { \
 		echo "Python 3.11 or newer is missing: install it, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@grep -qsxF "$(CURDIR)" $(READY) || rm -rf .venv
 	@test -x $(BIN)/pip || "$(PYTHON)" -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check -c requirements.lock -e '.[notes,dev]'
+	$(BIN)/pip install --disable-pip-version-check '$(PIP)'
+	$(BIN)/pip install -c requirements.lock -c requirements-tools.lock -e '.[export]' --group notes --group dev
 	@# DVC's own default is one folder for all users of the machine, which it unpickles from.
 	@for project in "$(CURDIR)" $(addprefix "$(CURDIR)"/,$(EXPERIMENTS)); do \
 		mkdir -p "$$project/.dvc/tmp/site_cache" && chmod 700 "$$project/.dvc/tmp/site_cache" && cd "$$project" && \
@@ -130,15 +135,17 @@ hooks: $(READY) ## Check every commit before it is made (pre-commit)
 	$(BIN)/pre-commit install
 
 .PHONY: lock
-lock: ## Pin the newest versions that pyproject.toml admits in requirements.lock
+lock: ## Pin the newest versions that pyproject.toml admits in requirements.lock and requirements-tools.lock
 	rm -rf $(LOCK_ENVIRONMENT)
 	"$(PYTHON)" -m venv $(LOCK_ENVIRONMENT)
-	$(LOCK_ENVIRONMENT)/bin/pip install --disable-pip-version-check -e '.[notes,dev]'
-	grep '^#' requirements.lock > $(LOCK_ENVIRONMENT)/requirements.lock
-	$(LOCK_ENVIRONMENT)/bin/pip freeze --exclude-editable > $(LOCK_ENVIRONMENT)/installed
-	sed 's/+.*//' $(LOCK_ENVIRONMENT)/installed | grep -viE '^(nvidia-|cuda-|triton)' | LC_ALL=C sort -f \
-		>> $(LOCK_ENVIRONMENT)/requirements.lock
-	mv $(LOCK_ENVIRONMENT)/requirements.lock requirements.lock
+	$(LOCK_ENVIRONMENT)/bin/pip install --disable-pip-version-check '$(PIP)'
+	$(LOCK_ENVIRONMENT)/bin/pip install --group notes
+	$(PINNED) > $(LOCK_ENVIRONMENT)/notes
+	$(LOCK_ENVIRONMENT)/bin/pip install -c $(LOCK_ENVIRONMENT)/notes -e '.[export]' --group dev
+	$(PINNED) | LC_ALL=C comm -13 $(LOCK_ENVIRONMENT)/notes - > $(LOCK_ENVIRONMENT)/tools
+	{ grep '^#' requirements.lock; cat $(LOCK_ENVIRONMENT)/notes; } > $(LOCK_ENVIRONMENT)/requirements.lock
+	{ grep '^#' requirements-tools.lock; cat $(LOCK_ENVIRONMENT)/tools; } > $(LOCK_ENVIRONMENT)/requirements-tools.lock
+	mv $(LOCK_ENVIRONMENT)/requirements*.lock .
 	rm -rf $(LOCK_ENVIRONMENT)
 
 .PHONY: clean

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from provenn.dependencies import deps
+from provenn.files import UserError
 from provenn.gate import gate
 from provenn.repository import find_root
 

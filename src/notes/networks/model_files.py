@@ -24,6 +24,7 @@ def load_network(path: Path | str) -> Network:
     """Return the network of a model file, ready for inference (`eval` mode); raise UserError for any other file."""
     tensors, architecture = load_tensors(path)
     try:
+        _refuse_other_shapes(tensors, architecture)
         network = build(architecture)
         network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in tensors.items()})
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -46,6 +47,21 @@ def build(architecture: dict[str, Any]) -> Network:
     inputs, *hidden_sizes, outputs = architecture["sizes"]
     options = {name: architecture[name] for name in ("activation", "dropout", "batch_norm")}
     return Mlp(inputs, hidden_sizes, outputs, **options, noise=architecture.get("noise", 0.0))
+
+
+def _refuse_other_shapes(tensors: dict[str, np.ndarray], architecture: dict[str, Any]) -> None:
+    """Raise ValueError where the architecture is not that of the tensors: a few bytes can describe fifty million units.
+
+    It is built without memory, and not at all when it has more layers than there are tensors.
+    """
+    if len(architecture.get("sizes", ())) > len(tensors) + 1:
+        raise ValueError(f"{len(architecture['sizes'])} layers of units, but {len(tensors)} tensors")
+    with torch.device("meta"):
+        expected = {name: tuple(tensor.shape) for name, tensor in build(architecture).state_dict().items()}
+    found = {name: array.shape for name, array in tensors.items()}
+    if expected != found:
+        name = min(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        raise ValueError(f"{name} has the shape {found.get(name)}, not {expected.get(name)}")
 
 
 @torch.no_grad()

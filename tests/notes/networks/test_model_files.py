@@ -1,5 +1,9 @@
 """Model files: what is saved comes back, predicts as the textbook says, and damage is one sentence."""
 
+import resource
+import sys
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -82,6 +86,32 @@ def test_a_file_whose_weights_do_not_fit_its_architecture_is_one_sentence(tmp_pa
     ) as caught:
         load_network(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.fault(
+    "A model file of a few bytes that describes fifty million units, or ten million layers",
+    "refused in one sentence, without the memory or the time that building it would take",
+)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sizes": [3, 50_000_000, 50_000_000, 4]},
+        {"sizes": [3] * 10_000_000},
+        {"kind": "linear_regression", "features": 1_000_000_000, "degree": 1000},
+    ],
+    ids=["units", "layers", "features"],
+)
+def test_a_small_file_that_describes_a_huge_network_is_refused_before_it_is_built(tmp_path, changes):
+    path = tmp_path / "model.safetensors"
+    save_network(path, trained_mlp())
+    tensors, architecture = load_tensors(path)
+    save_tensors(path, tensors, architecture | changes)
+    started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UserError, match="does not hold the network it describes"):
+        load_network(path)
+    assert time.process_time() - started < 10
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit < 2e9
 
 
 def test_build_makes_what_architecture_describes():
