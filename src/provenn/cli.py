@@ -30,6 +30,11 @@ PrivateKey = Annotated[
 TARGET = typer.Argument(help="A run's id, a file, a stage, or models:/<name>@champion.")
 
 
+def _console() -> Console:
+    """Return standard output; in a pipe nothing is cut to the width of a terminal that is not there."""
+    return Console(width=None if sys.stdout.isatty() else 400)
+
+
 @app.command()
 def repro(
     targets: Annotated[
@@ -85,7 +90,7 @@ def sync(
     if as_json:
         print(json.dumps(report.as_dict(), indent=2))
     else:
-        Console().print(report.table())
+        _console().print(report.table())
     raise typer.Exit(int(not report.complete))
 
 
@@ -108,7 +113,7 @@ def lineage(target: Annotated[str, TARGET], as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(chain, indent=2))
     else:
-        Console().print(as_tree(chain), highlight=False, soft_wrap=True)
+        _console().print(as_tree(chain), highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -119,7 +124,7 @@ def reproduce(
     key: PrivateKey = None,
     as_json: Json = False,
 ) -> None:
-    """Run a result again from its commit and compare: exit 0 bit-identical, 3 within tolerance, 1 different."""
+    """Run a result again from its commit and compare: 0 bit-identical, 3 within tolerance, 4 different."""
     from provenn.trust.reproduce import reproduce as run_again
 
     root = find_root()
@@ -131,7 +136,7 @@ def reproduce(
     if as_json:
         print(json.dumps(asdict(answer), indent=2))
     else:
-        Console().print(answer.table())
+        _console().print(answer.table())
     raise typer.Exit(answer.exit_code)
 
 
