@@ -1,0 +1,146 @@
+"""MLflow's runs: those of stages that show what nothing needs, and their removal."""
+
+import contextlib
+import io
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provenn.garbage.needed import Needed
+from provenn.lock import read_lock
+from provenn.view.lookup import entry_of_run, run_by_id
+from provenn.view.models import DIGEST
+from provenn.view.pipeline_writer import PIPELINE
+from provenn.view.records import KEPT, record_name
+from provenn.view.run import KEY, PARENT, RESULT, STAGE
+from provenn.view.store import ARTIFACTS, DATABASE, connect, store_folder, tracking_uri
+from provenn.view.sync import stored_runs
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
+
+PIN = "provenn.keep"  # a tag, of any value, that somebody sets on a run that shall stay
+
+
+class Store:
+    """A store of MLflow as far as this repository may clean it.
+
+    Of one that is not below the repository, others may use it: only runs whose record lies here, so that they were made
+    here, are taken for this repository's, and every registered version counts as somebody's.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.uri = tracking_uri(root)
+        self.database = store_folder(root) / DATABASE
+        self.embedded = self.uri == f"sqlite:///{self.database}"
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything to look at: a repository's own store may not have been made yet."""
+        return not self.embedded or self.database.is_file()
+
+    @cached_property
+    def client(self) -> "MlflowClient":
+        """MLflow's client of it; UserError when it does not answer."""
+        return connect(self.root, self.uri)
+
+    def unneeded(self, needed: Needed) -> "list[Run]":
+        """Return the runs that nothing needs; the outputs of runs that somebody holds on to are added to `needed`."""
+        runs = {run.info.run_id: run for run in stored_runs(self.root, self.client, read_lock(self.root)).with_id("")}
+        held = {run_id for run_id, run in runs.items() if self._is_held(run)}
+        kept = {run_id for run_id, run in runs.items() if run_id in held or self._is_kept(run, needed)}
+        for run_id in list(kept):  # and the runs below which they are shown
+            while (parent := runs[run_id].data.tags.get(PARENT)) in runs and parent not in kept:
+                kept.add(parent)
+                run_id = parent
+        for run_id in held:
+            if _result(runs[run_id]) not in needed.results:
+                entry = entry_of_run(self.client, run_by_id(self.client, run_id))
+                needed.digests.update(entry.outs.values() if entry else ())
+                needed.results.add(_result(runs[run_id]))
+        return [run for run_id, run in runs.items() if run_id not in kept]
+
+    def remove(self, runs: "Iterable[Run]") -> None:
+        """Mark runs and their models as deleted, and take away the versions that Provenn itself registered of them."""
+        for run in runs:
+            for version in self._versions_of(run):
+                self.client.delete_model_version(version.name, version.version)
+            for model_id in _models(run):
+                self.client.delete_logged_model(model_id)
+            self.client.delete_run(run.info.run_id)
+
+    def deleted(self) -> tuple[list[str], int]:
+        """Return the runs and models of the embedded store that are marked as deleted, and the bytes of their files."""
+        store = self.client._tracking_client.store
+        runs, models = store._get_deleted_runs(), store._get_deleted_logged_models()
+        places = [store.get_run(run_id).info.artifact_uri for run_id in runs]
+        places += [store.get_logged_model(model_id, allow_deleted=True).artifact_location for model_id in models]
+        return [*runs, *models], sum(map(_size, places))
+
+    def size(self, runs: "Iterable[Run]") -> int:
+        """Return the bytes of the files of runs and their models, of the embedded store."""
+        models = [self.client.get_logged_model(model_id) for run in runs for model_id in _models(run)]
+        return sum(
+            map(_size, [*(run.info.artifact_uri for run in runs), *(found.artifact_location for found in models)])
+        )
+
+    def purge(self) -> None:
+        """Delete what is marked as deleted for good, as `mlflow gc` does, and give the database's space back."""
+        from mlflow.cli import gc
+
+        with contextlib.redirect_stdout(io.StringIO()):
+            gc.main(["--backend-store-uri", self.uri, "--tracking-uri", self.uri], standalone_mode=False)
+        for folder in sorted((self.database.parent / ARTIFACTS).glob("**/"), reverse=True):
+            with contextlib.suppress(OSError):  # not empty
+                folder.rmdir()
+        with closing(sqlite3.connect(self.database, timeout=60)) as connection:
+            connection.execute("VACUUM")
+
+    @cached_property
+    def _versions(self) -> "list[ModelVersion]":
+        found: list[ModelVersion] = []
+        token: str | None = None
+        while token != "":
+            page = self.client.search_model_versions(page_token=token)
+            token = page.token or ""
+            found += page
+        return found
+
+    def _versions_of(self, run: "Run") -> "list[ModelVersion]":
+        sources = {f"models:/{model_id}" for model_id in _models(run)}
+        return [found for found in self._versions if found.run_id == run.info.run_id or found.source in sources]
+
+    def _is_held(self, run: "Run") -> bool:
+        """Return whether somebody holds on to a run: by PIN, or by a registered version that is not Provenn's alone."""
+        return PIN in run.data.tags or any(
+            not self.embedded or found.aliases or found.description or found.tags.keys() != {DIGEST}
+            for found in self._versions_of(run)
+        )
+
+    def _is_kept(self, run: "Run", needed: Needed) -> bool:
+        tags = run.data.tags
+        if (STAGE not in tags and PIPELINE not in tags) or run.info.status in ("RUNNING", "SCHEDULED"):
+            return True
+        key, result = _result(run)
+        made_here = self.embedded or (key and (self.root / KEPT / record_name(key, result)).is_file())
+        return (key, result) in needed.results or not made_here
+
+
+def _result(run: "Run") -> tuple[str, str]:
+    return run.data.tags.get(KEY, ""), run.data.tags.get(RESULT, "")
+
+
+def _models(run: "Run") -> list[str]:
+    return [output.model_id for output in run.outputs.model_outputs] if run.outputs else []
+
+
+def _size(place: str) -> int:
+    from mlflow.utils.file_utils import local_file_uri_to_path
+
+    return sum(file.stat().st_size for file in Path(local_file_uri_to_path(place)).rglob("*") if file.is_file())
