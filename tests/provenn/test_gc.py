@@ -148,13 +148,17 @@ def test_what_commits_experiments_and_stashes_need_stays_and_works_and_the_rest_
 def test_what_is_restored_from_the_run_cache_still_is(lived):
     collect(lived.root, force=True)
     lived.write("params.yaml", "n: 2\n")
-    said = lived.dvc_here("repro")
-    assert said.count("is cached - skipping run") == 2
+    assert lived.dvc("repro").count("is cached - skipping run") == 2
     lived.write("params.yaml", "n: 9\n")
-    assert "is cached" not in lived.dvc_here("repro")
+    assert "is cached" not in lived.dvc("repro")
 
 
 def test_what_is_not_committed_yet_survives(lived):
+    lived.write("queued.bin", "q" * 20_000 + " 12")
+    lived.dvc_here("add", "--quiet", "queued.bin")
+    lived.git("add", "queued.bin.dvc", ".gitignore")
+    lived.dvc("exp", "run", "--queue", "-S", "n=12")
+    lived.git("rm", "--quiet", "-f", "queued.bin.dvc")
     (lived.root / "raw.csv").unlink()
     lived.write("raw.csv", "edited, and in no cache\n")
     lived.write("new.bin", "n" * 20_000 + " 10")
@@ -163,10 +167,9 @@ def test_what_is_not_committed_yet_survives(lived):
     lived.dvc_here("add", "--quiet", "staged.bin")
     lived.git("add", "staged.bin.dvc")
     (lived.root / "staged.bin.dvc").unlink()
-    lived.dvc_here("exp", "run", "--queue", "-S", "n=12")
     collect(lived.root, force=True)
     assert (lived.root / "raw.csv").read_text() == "edited, and in no cache\n"
-    assert numbers(lived) == [1, 2, 3, 5, 7, 8, 10, 11]
+    assert numbers(lived) == [1, 2, 3, 5, 7, 8, 10, 11, 12]
     lived.git("restore", "staged.bin.dvc")
     for name in ("new.bin", "staged.bin"):
         (lived.root / name).unlink()

@@ -1,5 +1,6 @@
 """DVC's cache: the entries of the run cache and the objects that nothing needs."""
 
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def remove_runs(repo: Any, entries: list[Path]) -> None:
     gone = set(entries)
     for folder in dict.fromkeys(path.parent for path in entries):
         if gone.issuperset(folder.iterdir()):
-            folder.replace(aside / folder.name)
+            folder.replace(aside / f"{time.time_ns()}.{folder.name}")
             with suppress(OSError):  # there are other keys
                 folder.parent.rmdir()
     for path in entries:

@@ -16,7 +16,7 @@ from provenn.exclusive import only_one
 from provenn.files import UserError
 from provenn.garbage.cache import remove_runs, unneeded_objects, unneeded_runs
 from provenn.garbage.needed import Needed, find_needed
-from provenn.garbage.runs import Store
+from provenn.garbage.runs import Store, models_of
 from provenn.repository import git_root
 from provenn.repro.damaged import FOLDER
 from provenn.repro.dvc_locks import repository_locked
@@ -120,9 +120,10 @@ def _of_mlflow(root: Path, needed: Needed, notes: list[str]) -> Iterator[Garbage
             "`mlflow gc` there frees them."
         )
         return
-    yield Garbage(kind, ids, store.size(runs), partial(store.remove, runs))
-    deleted, size = store.deleted()
-    yield Garbage("MLflow runs and models that were deleted", deleted, size, store.purge)
+    models = [model_id for run in runs for model_id in models_of(run)]
+    yield Garbage(kind, ids, store.size([*ids, *models]), partial(store.remove, runs))
+    deleted = store.deleted()
+    yield Garbage("MLflow runs and models that were deleted", deleted, store.size(deleted), store.purge)
 
 
 def _of_cache(root: Path, repo: Any, needed: Needed, notes: list[str]) -> Iterator[Garbage]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from provenn.garbage.needed import Needed
 from provenn.lock import read_lock
-from provenn.view.lookup import entry_of_run, run_by_id
+from provenn.view.lookup import StoredRun, entry_of_run
 from provenn.view.models import DIGEST
 from provenn.view.pipeline_writer import PIPELINE
 from provenn.view.records import KEPT, record_name
@@ -61,41 +61,44 @@ class Store:
                 run_id = parent
         for run_id in held:
             if _result(runs[run_id]) not in needed.results:
-                entry = entry_of_run(self.client, run_by_id(self.client, run_id))
+                data = runs[run_id].data
+                entry = entry_of_run(self.client, StoredRun(run_id, "", data.tags, data.params, data.metrics))
                 needed.digests.update(entry.outs.values() if entry else ())
                 needed.results.add(_result(runs[run_id]))
         return [run for run_id, run in runs.items() if run_id not in kept]
 
     def remove(self, runs: "Iterable[Run]") -> None:
         """Mark runs and their models as deleted, and take away the versions that Provenn itself registered of them."""
+        from mlflow.exceptions import MlflowException
+
         for run in runs:
             for version in self._versions_of(run):
                 self.client.delete_model_version(version.name, version.version)
-            for model_id in _models(run):
-                self.client.delete_logged_model(model_id)
+            for model_id in models_of(run):  # before the run, by which they are found
+                try:
+                    self.client.delete_logged_model(model_id)
+                except MlflowException as error:
+                    if error.error_code != "RESOURCE_DOES_NOT_EXIST":  # somebody, or an earlier gc, was faster
+                        raise
             self.client.delete_run(run.info.run_id)
 
-    def deleted(self) -> tuple[list[str], int]:
-        """Return the runs and models of the embedded store that are marked as deleted, and the bytes of their files."""
+    def deleted(self) -> list[str]:
+        """Return the runs and models of the embedded store that are marked as deleted."""
         store = self.client._tracking_client.store
-        runs, models = store._get_deleted_runs(), store._get_deleted_logged_models()
-        places = [store.get_run(run_id).info.artifact_uri for run_id in runs]
-        places += [store.get_logged_model(model_id, allow_deleted=True).artifact_location for model_id in models]
-        return [*runs, *models], sum(map(_size, places))
+        return [*store._get_deleted_runs(), *store._get_deleted_logged_models()]
 
-    def size(self, runs: "Iterable[Run]") -> int:
-        """Return the bytes of the files of runs and their models, of the embedded store."""
-        models = [self.client.get_logged_model(model_id) for run in runs for model_id in _models(run)]
-        return sum(
-            map(_size, [*(run.info.artifact_uri for run in runs), *(found.artifact_location for found in models)])
-        )
+    def size(self, ids: Iterable[str]) -> int:
+        """Return the bytes of the files of runs and models of the embedded store, deleted ones included."""
+        wanted, files = set(ids), (self.database.parent / ARTIFACTS).rglob("*")
+        return sum(file.stat().st_size for file in files if not wanted.isdisjoint(file.parts) and file.is_file())
 
     def purge(self) -> None:
         """Delete what is marked as deleted for good, as `mlflow gc` does, and give the database's space back."""
         from mlflow.cli import gc
 
-        with contextlib.redirect_stdout(io.StringIO()):
-            gc.main(["--backend-store-uri", self.uri, "--tracking-uri", self.uri], standalone_mode=False)
+        arguments = ["--backend-store-uri", self.uri, "--tracking-uri", self.uri]
+        with contextlib.redirect_stdout(io.StringIO()), gc.make_context("gc", arguments) as context:
+            gc.invoke(context)
         for folder in sorted((self.database.parent / ARTIFACTS).glob("**/"), reverse=True):
             with contextlib.suppress(OSError):  # not empty
                 folder.rmdir()
@@ -112,14 +115,24 @@ class Store:
             found += page
         return found
 
+    @cached_property
+    def _aliased(self) -> set[tuple[str, str]]:
+        """The versions that have an alias, which a search for versions does not tell."""
+        names = {found.name for found in self._versions}
+        models = [self.client.get_registered_model(name) for name in names]
+        return {(model.name, str(version)) for model in models for version in model.aliases.values()}
+
     def _versions_of(self, run: "Run") -> "list[ModelVersion]":
-        sources = {f"models:/{model_id}" for model_id in _models(run)}
+        sources = {f"models:/{model_id}" for model_id in models_of(run)}
         return [found for found in self._versions if found.run_id == run.info.run_id or found.source in sources]
 
     def _is_held(self, run: "Run") -> bool:
         """Return whether somebody holds on to a run: by PIN, or by a registered version that is not Provenn's alone."""
         return PIN in run.data.tags or any(
-            not self.embedded or found.aliases or found.description or found.tags.keys() != {DIGEST}
+            not self.embedded
+            or (found.name, str(found.version)) in self._aliased
+            or found.description
+            or found.tags.keys() != {DIGEST}
             for found in self._versions_of(run)
         )
 
@@ -136,11 +149,6 @@ def _result(run: "Run") -> tuple[str, str]:
     return run.data.tags.get(KEY, ""), run.data.tags.get(RESULT, "")
 
 
-def _models(run: "Run") -> list[str]:
+def models_of(run: "Run") -> list[str]:
+    """Return the ids of the models that a run logged."""
     return [output.model_id for output in run.outputs.model_outputs] if run.outputs else []
-
-
-def _size(place: str) -> int:
-    from mlflow.utils.file_utils import local_file_uri_to_path
-
-    return sum(file.stat().st_size for file in Path(local_file_uri_to_path(place)).rglob("*") if file.is_file())
