@@ -13,7 +13,6 @@ from provenn.definitions import open_dvc
 from provenn.exclusive import only_one
 from provenn.files import UserError
 from provenn.garbage.collect import Report, collect
-from provenn.garbage.needed import find_needed
 from provenn.trust.lineage import trace
 from provenn.trust.verify import find_damage
 from provenn.view.sync import synchronise
@@ -290,19 +289,19 @@ def test_a_cache_that_others_may_share_is_left_alone(lived, tmp_path):
     assert shown(lived) == [1, 2, 3, 5, 7, 8]
 
 
-def test_equal_locks_of_two_projects_in_one_repository_both_count(tmp_path):
+def test_results_of_stages_that_work_in_other_folders_and_of_nested_projects_stay(tmp_path):
     repository = Repository.make(tmp_path / "top")
-    one = {"make": {"cmd": "echo 1 > out", "outs": ["out"]}}
     for folder in ("a", "b/c"):
-        repository.write(f"{folder}/dvc.yaml", {"stages": one})
+        repository.write(f"{folder}/dvc.yaml", {"stages": {"make": {"cmd": "echo 1 > out", "outs": ["out"]}}})
         repository.dvc_here("repro", folder=folder)
-    repository.commit()
-    synchronise(repository.root)
-    for folder in ("a", "b/c"):
-        (repository.root / folder / "dvc.lock").unlink()
-    of_runs = {(run.data.tags["dvc.key"], run.data.tags["dvc.result"]) for run in repository.runs()}
-    assert len(of_runs) == 2
-    assert of_runs <= find_needed(repository.root).results
+    repository.write("work/in.txt", "1")
+    repository.define({"there": {"wdir": "work", "cmd": "cp in.txt out", "deps": ["in.txt"], "outs": ["out"]}})
+    repository.show()
+    assert len(repository.runs()) == 3
+    assert counts(collect(repository.root, force=True)) == {}
+    for file in repository.root.rglob("dvc.lock"):
+        file.unlink()
+    assert counts(collect(repository.root, force=False))["MLflow runs whose result nothing names"] == 3
 
 
 @pytest.fixture
@@ -338,25 +337,27 @@ def test_twenty_experiments_grow_by_what_they_hold_and_all_of_it_comes_back(repo
     begin(repository)
     collect(repository.root, force=True)
 
-    def size() -> int:
-        folders = (repository.root / ".dvc/cache", repository.root / "mlruns")
-        return sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
+    database = repository.root / "mlruns/mlflow.db"
 
-    one = size()
-    model = (repository.root / "model.txt").stat().st_size
+    def size() -> int:
+        files = contents(repository.root / ".dvc/cache", repository.root / "mlruns")
+        return sum(map(len, files.values())) - database.stat().st_size
+
+    one, tables, model = size(), database.stat().st_size, (repository.root / "model.txt").stat().st_size
     for n in range(2, 22):
         repository.dvc_here("exp", "run", "--name", f"e{n}", "-S", f"n={n}")
         synchronise(repository.root)
-    grown = (size() - one) / 20
-    # The model in DVC's cache and in MLflow; the rest is small.
-    print(f"one: {one:,} bytes; an experiment: {grown:,.0f} bytes, of which models: {2 * model:,}")
-    assert grown < 2 * model + 100_000
+    files, rows = (size() - one) / 20, (database.stat().st_size - tables) / 20
+    print(f"an experiment: {files:,.0f} bytes of files, 2 x {model:,} of them the model's, and {rows:,.0f} of database")
+    assert 2 * model < files < 2 * model + 5_000
+    assert rows < 10_000
     assert counts(collect(repository.root, force=True)) == {}
     repository.git("checkout", "--quiet", ".")
     repository.dvc_here("checkout", "--quiet", "--force")
     synchronise(repository.root)
     repository.dvc_here("exp", "remove", "-A")
     collect(repository.root, force=True)
-    print(f"after gc: {size():,} bytes")
-    assert size() < 1.1 * one
+    print(f"after gc: {size() - one:,} bytes of files, {database.stat().st_size - tables:,} of database")
+    assert size() == one
+    assert database.stat().st_size < 1.1 * tables  # MLflow keeps names of datasets, and numbers of deleted versions
     assert numbers(repository) == shown(repository) == [1]

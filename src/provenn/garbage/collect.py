@@ -16,13 +16,13 @@ from provenn.exclusive import only_one
 from provenn.files import UserError
 from provenn.garbage.cache import remove_runs, unneeded_objects, unneeded_runs
 from provenn.garbage.needed import Needed, find_needed
-from provenn.garbage.runs import Store, models_of
+from provenn.garbage.runs import Store, models_of, record_of
 from provenn.repository import git_root
 from provenn.repro.damaged import FOLDER
 from provenn.repro.dvc_locks import repository_locked
 from provenn.repro.runner import log_path
 from provenn.trust.verify import ASIDE
-from provenn.view.records import KEPT, record_name, wait_for_writers
+from provenn.view.records import wait_for_writers
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def collect(root: Path, *, force: bool) -> Report:
         # Runs first: what they show can be added again from the cache, but not the other way round.
         report.garbage += _of_mlflow(root, needed, report.notes)
         report.garbage += _of_cache(root, repo, needed, report.notes)
-        report.garbage += _of_provenn(root, needed)
+        report.garbage += _of_provenn(root)
         for found in report.garbage if force else ():
             found.remove()
     return report
@@ -113,15 +113,18 @@ def _of_mlflow(root: Path, needed: Needed, notes: list[str]) -> Iterator[Garbage
     runs = store.unneeded(needed)
     ids = [run.info.run_id for run in runs]
     kind = "MLflow runs whose result nothing names"
+    records = sorted({file for run in runs if (file := root / record_of(run)).is_file()})
     if not store.embedded:
         yield Garbage(kind, ids, None, partial(store.remove, runs))
         notes.append(
             f"Runs in {shown_uri(store.uri)} are only marked as deleted; their files and space are the server's: "
             "`mlflow gc` there frees them."
         )
+        yield _files("records of such runs", records, partial(_unlink, records))
         return
     models = [model_id for run in runs for model_id in models_of(run)]
     yield Garbage(kind, ids, store.size([*ids, *models]), partial(store.remove, runs))
+    yield _files("records of such runs", records, partial(_unlink, records))
     deleted = store.deleted()
     yield Garbage("MLflow runs and models that were deleted", deleted, store.size(deleted), store.purge)
 
@@ -138,10 +141,7 @@ def _of_cache(root: Path, repo: Any, needed: Needed, notes: list[str]) -> Iterat
     yield _folder("damaged parts of DVC's cache", Path(repo.cache.legacy.path, FOLDER))
 
 
-def _of_provenn(root: Path, needed: Needed) -> Iterator[Garbage]:
-    names = {record_name(key, result) for key, result in needed.results}
-    records = [path for path in sorted((root / KEPT).glob("*.jsonl")) if path.name not in names]
-    yield _files("records of such results", records, partial(_unlink, records))
+def _of_provenn(root: Path) -> Iterator[Garbage]:
     yield _folder("what `provenn verify --fix` set aside", root / ASIDE)
     present = {log_path(root, name) for name in read_stages(root)}
     logs = sorted(set(log_path(root, "any").parent.glob("*.log")) - present)

@@ -20,10 +20,9 @@ _BLOBS_A_CALL = 200
 
 @dataclass
 class Needed:
-    """Digests of DVC's objects, results of stages as pairs of key and result, and keys of DVC's run cache."""
+    """Digests, those of DVC's objects among them, and keys of DVC's run cache."""
 
     digests: set[str] = field(default_factory=set)
-    results: set[tuple[str, str]] = field(default_factory=set)
     run_keys: set[str] = field(default_factory=set)
 
     def add(self, path: str, text: str) -> None:
@@ -37,12 +36,9 @@ class Needed:
         if posixpath.basename(path) != LOCK:
             return
         with suppress(Exception):  # no lock that DVC, or anything else, could read
-            # A project below git's root names its files from its own.
-            folders = posixpath.dirname(path).split("/")
-            seen = ["/".join(folders[start:]) for start in range(len(folders) + 1)]
             for stage in stages_in(text).values():
-                entries = (as_recorded(Entry("", "", {}, {}, {}, folder=folder), stage) for folder in seen)
-                self.results.update((entry.key, entry.result) for entry in entries)
+                entry = as_recorded(Entry("", "", {}, {}, {}), stage)
+                self.digests.update(entry.deps.values(), entry.outs.values())  # those too that are no MD5
                 self.run_keys.add(_get_cache_hash(dict(stage), key=True))
 
 

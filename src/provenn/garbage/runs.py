@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from provenn.entry import Entry
 from provenn.garbage.needed import Needed
 from provenn.lock import read_lock
 from provenn.view.lookup import StoredRun, entry_of_run
@@ -53,18 +54,15 @@ class Store:
     def unneeded(self, needed: Needed) -> "list[Run]":
         """Return the runs that nothing needs; the outputs of runs that somebody holds on to are added to `needed`."""
         runs = {run.info.run_id: run for run in stored_runs(self.root, self.client, read_lock(self.root)).with_id("")}
-        held = {run_id for run_id, run in runs.items() if self._is_held(run)}
-        kept = {run_id for run_id, run in runs.items() if run_id in held or self._is_kept(run, needed)}
+        held = [run for run in runs.values() if self._is_held(run)]
+        for run in held:
+            entry = self._entry(run)
+            needed.digests.update(entry.outs.values() if entry else ())
+        kept = {run.info.run_id for run in runs.values() if run in held or self._is_kept(run, needed)}
         for run_id in list(kept):  # and the runs below which they are shown
             while (parent := runs[run_id].data.tags.get(PARENT)) in runs and parent not in kept:
                 kept.add(parent)
                 run_id = parent
-        for run_id in held:
-            if _result(runs[run_id]) not in needed.results:
-                data = runs[run_id].data
-                entry = entry_of_run(self.client, StoredRun(run_id, "", data.tags, data.params, data.metrics))
-                needed.digests.update(entry.outs.values() if entry else ())
-                needed.results.add(_result(runs[run_id]))
         return [run for run_id, run in runs.items() if run_id not in kept]
 
     def remove(self, runs: "Iterable[Run]") -> None:
@@ -140,13 +138,21 @@ class Store:
         tags = run.data.tags
         if (STAGE not in tags and PIPELINE not in tags) or run.info.status in ("RUNNING", "SCHEDULED"):
             return True
-        key, result = _result(run)
-        made_here = self.embedded or (key and (self.root / KEPT / record_name(key, result)).is_file())
-        return (key, result) in needed.results or not made_here
+        if not self.embedded and not (self.root / record_of(run)).is_file():
+            return True
+        if KEY not in tags:  # it failed, or it is a pipeline's
+            return False
+        entry = self._entry(run)  # by digests: neither locks nor keys tell in which folder a stage works
+        return entry is None or {*entry.deps.values(), *entry.outs.values()} - {""} <= needed.digests
+
+    def _entry(self, run: "Run") -> Entry | None:
+        data = run.data
+        return entry_of_run(self.client, StoredRun(run.info.run_id, "", data.tags, data.params, data.metrics))
 
 
-def _result(run: "Run") -> tuple[str, str]:
-    return run.data.tags.get(KEY, ""), run.data.tags.get(RESULT, "")
+def record_of(run: "Run") -> Path:
+    """Return where the record of a run's result is kept, below the repository's root."""
+    return KEPT / record_name(run.data.tags.get(KEY, ""), run.data.tags.get(RESULT, ""))
 
 
 def models_of(run: "Run") -> list[str]:
