@@ -279,6 +279,17 @@ def test_a_lock_that_cannot_be_parsed_keeps_what_it_names(lived):
     assert numbers(lived) == [1, 2, 3, 4, 5, 7, 8]
 
 
+@pytest.mark.parametrize("git", [True, False])
+def test_a_repository_without_a_commit_or_git_keeps_what_its_folder_names(tmp_path, git):
+    repository = Repository.make(tmp_path / "new", git=git)
+    assert counts(collect(repository.root, force=True)) == {}
+    for text in ("old", "new"):
+        repository.write("data.csv", text)
+        repository.dvc_here("add", "--quiet", "data.csv")
+    assert counts(collect(repository.root, force=True)) == {"objects in DVC's cache": 1}
+    assert "up to date" in repository.dvc("status")
+
+
 def test_a_cache_that_others_may_share_is_left_alone(lived, tmp_path):
     shutil.move(lived.root / ".dvc/cache", tmp_path / "shared")
     lived.dvc_here("config", "cache.dir", str(tmp_path / "shared"))

@@ -33,7 +33,7 @@ def remove_runs(repo: Any, entries: list[Path]) -> None:
     DVC fails on a key's folder without an entry: one that loses all leaves as a whole, to the folder of damaged ones.
     """
     aside = Path(repo.cache.legacy.path, FOLDER)
-    aside.mkdir(exist_ok=True)
+    aside.mkdir(parents=True, exist_ok=True)
     gone = set(entries)
     for folder in dict.fromkeys(path.parent for path in entries):
         if gone.issuperset(folder.iterdir()):

@@ -32,7 +32,7 @@ class Store:
     """A store of MLflow as far as this repository may clean it.
 
     Of one that is not below the repository, others may use it: only runs whose record lies here, so that they were made
-    here, are taken for this repository's, and every registered version counts as somebody's.
+    here, are taken for this repository's, and a registered version stays with its run: to delete one is final.
     """
 
     def __init__(self, root: Path) -> None:
@@ -127,10 +127,7 @@ class Store:
     def _is_held(self, run: "Run") -> bool:
         """Return whether somebody holds on to a run: by PIN, or by a registered version that is not Provenn's alone."""
         return PIN in run.data.tags or any(
-            not self.embedded
-            or (found.name, str(found.version)) in self._aliased
-            or found.description
-            or found.tags.keys() != {DIGEST}
+            (found.name, str(found.version)) in self._aliased or found.description or found.tags.keys() != {DIGEST}
             for found in self._versions_of(run)
         )
 
@@ -138,7 +135,7 @@ class Store:
         tags = run.data.tags
         if (STAGE not in tags and PIPELINE not in tags) or run.info.status in ("RUNNING", "SCHEDULED"):
             return True
-        if not self.embedded and not (self.root / record_of(run)).is_file():
+        if not self.embedded and (not (self.root / record_of(run)).is_file() or self._versions_of(run)):
             return True
         if KEY not in tags:  # it failed, or it is a pipeline's
             return False
