@@ -240,7 +240,7 @@ def gc(
         print(json.dumps(report.as_dict(), indent=2))
         return
     if any(found.items for found in report.garbage):
-        Console().print(report.table())
+        _console().print(report.table())
     print("\n".join([*report.notes, report.sentence]))
 
 

@@ -1,13 +1,12 @@
 """DVC's cache: the entries of the run cache and the objects that nothing needs."""
 
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from provenn.fast_yaml import parse_yaml
 from provenn.garbage.needed import DIGEST, Needed
-from provenn.repro.damaged import FOLDER
+from provenn.repro.damaged import set_aside
 
 
 def caches(repo: Any) -> list[Path]:
@@ -30,16 +29,12 @@ def unneeded_runs(repo: Any, needed: Needed) -> list[Path]:
 def remove_runs(repo: Any, entries: list[Path]) -> None:
     """Remove entries of the run cache.
 
-    DVC fails on a key's folder without an entry: one that loses all leaves as a whole, to the folder of damaged ones.
+    DVC fails on a key's folder without an entry: one that loses all leaves as a whole, to where damaged ones are.
     """
-    aside = Path(repo.cache.legacy.path, FOLDER)
-    aside.mkdir(parents=True, exist_ok=True)
     gone = set(entries)
     for folder in dict.fromkeys(path.parent for path in entries):
         if gone.issuperset(folder.iterdir()):
-            folder.replace(aside / f"{time.time_ns()}.{folder.name}")
-            with suppress(OSError):  # there are other keys
-                folder.parent.rmdir()
+            set_aside(Path(repo.root_dir), folder)
     for path in entries:
         path.unlink(missing_ok=True)
 

@@ -18,10 +18,9 @@ from provenn.garbage.cache import remove_runs, unneeded_objects, unneeded_runs
 from provenn.garbage.needed import Needed, find_needed
 from provenn.garbage.runs import Store, models_of, record_of
 from provenn.repository import git_root
-from provenn.repro.damaged import FOLDER
+from provenn.repro.damaged import ASIDE
 from provenn.repro.dvc_locks import repository_locked
 from provenn.repro.runner import log_path
-from provenn.trust.verify import ASIDE
 from provenn.view.records import wait_for_writers
 
 
@@ -138,11 +137,10 @@ def _of_cache(root: Path, repo: Any, needed: Needed, notes: list[str]) -> Iterat
     yield _files("entries of DVC's run cache", runs, partial(remove_runs, repo, runs))
     objects = unneeded_objects(repo, needed)
     yield _files("objects in DVC's cache", objects, partial(_unlink, objects))
-    yield _folder("damaged parts of DVC's cache", Path(repo.cache.legacy.path, FOLDER))
 
 
 def _of_provenn(root: Path) -> Iterator[Garbage]:
-    yield _folder("what `provenn verify --fix` set aside", root / ASIDE)
+    yield _folder("what was set aside as damaged", root / ASIDE)
     present = {log_path(root, name) for name in read_stages(root)}
     logs = sorted(set(log_path(root, "any").parent.glob("*.log")) - present)
     yield _files("logs of stages that are no more", logs, partial(_unlink, logs))

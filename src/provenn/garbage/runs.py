@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from provenn.entry import Entry
 from provenn.garbage.needed import Needed
 from provenn.lock import read_lock
+from provenn.view.champion import CHAMPION
 from provenn.view.lookup import StoredRun, entry_of_run
 from provenn.view.models import DIGEST
 from provenn.view.pipeline_writer import PIPELINE
@@ -127,7 +128,8 @@ class Store:
     def _is_held(self, run: "Run") -> bool:
         """Return whether somebody holds on to a run: by PIN, or by a registered version that is not Provenn's alone."""
         return PIN in run.data.tags or any(
-            (found.name, str(found.version)) in self._aliased or found.description or found.tags.keys() != {DIGEST}
+            (found.name, str(found.version)) in self._aliased
+            or (CHAMPION not in found.tags and (found.description or found.tags.keys() != {DIGEST}))
             for found in self._versions_of(run)
         )
 
