@@ -102,6 +102,11 @@ dag: $(READY) ## Draw the pipeline as text
 ui: $(READY) ## Open MLflow on the runs, for this machine alone
 	$(BIN)/provenn ui
 
+.PHONY: screenshot
+screenshot: $(READY) ## Take the picture of MLflow that the README shows (needs Chromium)
+	@$(BIN)/provenn sync > /dev/null
+	$(BIN)/python docs/screenshot.py
+
 # One thread in each of the two test processes: more of them only wait for each other.
 .PHONY: test
 test: $(READY) ## Run the test suite

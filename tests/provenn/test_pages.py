@@ -116,7 +116,7 @@ def test_a_registered_version_says_which_network_it_is_how_good_and_from_where(j
     expected = {"task": "digits", "champion": "small", "git.commit": commit}
     expected |= {"test/accuracy": "0.89 (0.8 to 0.9)", "val/accuracy": "0.9"}
     assert expected.items() <= version.tags.items()
-    assert version.description.startswith("**small**, chosen by `judge`; trained in run ")
+    assert version.description.startswith("small, chosen by judge, trained in run ")
     assert all(f"| {name} | {value} |" in version.description for name, value in expected.items())
 
 

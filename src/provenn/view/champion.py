@@ -73,6 +73,6 @@ def _numbers(run: "Run", headline: Iterable[str]) -> Iterable[tuple[str, str]]:
 def _description(run: "Run", judge: Entry, says: Mapping[str, str]) -> str:
     rows = "\n".join(f"| {name} | {value} |" for name, value in says.items())
     return (
-        f"**{run.info.run_name}**, chosen by `{judge.name}`; trained in run {run.info.run_id}.\n\n"
+        f"{run.info.run_name}, chosen by {judge.name}, trained in run {run.info.run_id}.\n\n"
         f"| what | |\n|---|---|\n{rows}"
     )

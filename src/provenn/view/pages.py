@@ -106,7 +106,8 @@ def _description(entries: Iterable[Entry]) -> str:
         rows.setdefault(entry.name.partition("@")[0], []).append(entry)
     table = [f"| `{name}` | {len(group)} | {group[0].description} |" for name, group in rows.items()]
     head = "| stage | runs | what it does |\n|---|---|---|\n"
-    return head + "\n".join(table) + f"\n\n`provenn lineage RUN` leads a run back to its commit. {SIGNATURE}"
+    first = f"{sum(map(len, rows.values()))} stages of dvc.yaml; `provenn lineage RUN` leads a run back to its commit."
+    return "\n".join([first, "", head + "\n".join(table), "", SIGNATURE])
 
 
 def _kind(root: Path, kind: str) -> str:
