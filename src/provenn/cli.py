@@ -143,19 +143,20 @@ def attest(
 ) -> None:
     """Sign, for each stage, what made its results: an in-toto statement with SLSA provenance in attestations/.
 
+    Each model is signed too, in attestations/models/, in the format of OpenSSF
+    Model Signing, so that `model_signing verify key` checks it alone.
+
     It names the commit, command, parameters and platform, and of every file
     DVC's MD5 and the SHA-256. Commit the folder; your private key stays in
     ~/.config/provenn/. Others check it with `provenn verify --attestations`.
     """
     from provenn.trust.attest import attest as sign_stages
 
-    signed, kept, public = sign_stages(find_root(), targets or (), key)
+    done = sign_stages(find_root(), targets or (), key)
     if as_json:
-        print(json.dumps({"signed": signed, "unchanged": kept, "key": str(public)}, indent=2))
+        print(json.dumps(done.as_json(), indent=2))
     else:
-        print(
-            f"{len(signed)} stages signed, {len(kept)} were already. Commit attestations/; the public key is {public}."
-        )
+        print(done.sentence)
 
 
 @app.command()
@@ -184,7 +185,7 @@ def verify(
     if keys and not attestations:
         raise UserError("--key is for `provenn verify --attestations`.")
     if attestations:
-        from provenn.trust.attest import verify_attestations
+        from provenn.trust.check import verify_attestations
 
         answer = verify_attestations(root, keys or ())
         lines, shown, sentence = [*map(str, answer.findings)], asdict(answer), answer.sentence
