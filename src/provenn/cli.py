@@ -13,6 +13,7 @@ from provenn.dependencies import deps
 from provenn.files import UserError
 from provenn.gate import gate
 from provenn.repository import find_root
+from provenn.trust.exports.command import export
 
 app = typer.Typer(
     help="For any DVC repository: stages side by side, MLflow as a view of dvc.lock, results traced and repeated.",
@@ -210,3 +211,4 @@ def verify(
 
 app.command()(gate)
 app.command()(deps)
+app.command()(export)

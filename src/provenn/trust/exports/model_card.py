@@ -1,0 +1,94 @@
+"""A model card in Markdown, with front matter that Hugging Face reads: metrics, then what trained the model."""
+
+import json
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from provenn.entry import Entry
+from provenn.files import UserError
+from provenn.trust.exports.commit import Commit
+
+UNKNOWN = "[More Information Needed]"  # the words of Hugging Face's template
+
+
+def write(commit: Commit, target: str | None) -> str:
+    """Return the card of a model, by its path, artifact or stage; UserError when that is not one model."""
+    model = _model(commit, target)
+    entry, artifact = commit.models[model], commit.artifact(model)
+    name = artifact.name if artifact else Path(model).stem
+    front_matter = {
+        "tags": ["dvc", *(artifact.labels if artifact else ())],
+        "model-index": [{"name": name, "results": _results(commit, model)}],
+    }
+    files = [(file.path, file.sha256, file.size) for file in commit.files(model)]
+    metrics = [(metric.stage, metric.name, repr(metric.value)) for metric in commit.metrics(model)]
+    parameters = [(name, json.dumps(value, default=str)) for name, value in entry.settings().items()]
+    parts = [
+        f"---\n{yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True)}---",
+        f"# {name}",
+        f"`{model}`, as the stage `{entry.name}` made it at commit `{commit.id}` of {commit.time.date()}.",
+        f"## Intended use\n\n{(artifact.description if artifact else '') or UNKNOWN}",
+        f"## Metrics\n\n{_table(('measured by', 'metric', 'value'), metrics)}",
+        f"## Training\n\n{entry.description}\n\n```sh\n{entry.command}\n```",
+        f"### Parameters\n\n{_table(('parameter', 'value'), parameters)}",
+        f"### Data\n\n{_inputs(commit, entry, entry.tracked)}",
+        f"### Code\n\n{_inputs(commit, entry, entry.deps.keys() - entry.tracked)}",
+        f"## Files\n\n{_table(('file', 'SHA-256', 'bytes'), files)}",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _model(commit: Commit, target: str | None) -> str:
+    result = commit.find(target) if target else None
+    if result is None:
+        fitting = list(commit.models)
+    elif result.path is None:
+        fitting = [path for path, entry in commit.models.items() if entry == result.entry]
+    else:
+        fitting = [path for path in commit.models if path == result.path]
+    if not fitting:
+        raise UserError(
+            f"{target or f'the commit {commit.id[:12]}'} is no model: give it the type `model` under `artifacts:` in "
+            "dvc.yaml."
+        )
+    if len(fitting) > 1:
+        raise UserError(f"a card is of one model, and there are {len(fitting)}: name one, such as {fitting[0]}.")
+    return fitting[0]
+
+
+def _results(commit: Commit, model: str) -> list[dict[str, Any]]:
+    """Return the metrics as `model-index` has them: for each stage that measured, on the data that it read."""
+    found = []
+    for stage, metrics in groupby(commit.metrics(model), lambda metric: metric.stage):
+        entry = commit.entries[stage]
+        data = ", ".join(sorted(entry.tracked - commit.models.keys())) or "unknown"
+        found.append(
+            {
+                "task": {"type": "other"},
+                "dataset": {"type": stage, "name": data},
+                "metrics": [
+                    {"type": metric.name.rpartition("/")[2], "name": metric.name, "value": metric.value}
+                    for metric in metrics
+                ],
+            }
+        )
+    return found
+
+
+def _inputs(commit: Commit, entry: Entry, paths: Iterable[str]) -> str:
+    rows = []
+    for path in sorted(paths):
+        value = entry.deps[path]
+        folder = value.endswith(".dir")
+        rows.append((path, value, "a folder" if folder else commit.files_of(path, value)[0].sha256))
+    return _table(("path", "digest of DVC", "SHA-256"), rows)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    cells = [["unknown" if cell is None else str(cell).replace("|", "\\|") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells) if len(lines) > 2 else "None."
