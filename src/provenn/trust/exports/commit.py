@@ -1,6 +1,7 @@
 """What an export tells of: the results that the checked-out commit records, whatever has changed since."""
 
 import hashlib
+import mimetypes
 import os
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,6 +19,8 @@ from provenn.view.contents import metrics, scores
 from provenn.view.meta import meta_of
 from provenn.view.models import model_paths
 
+MEDIA_TYPES = mimetypes.MimeTypes()  # Python's own table, not this machine's
+
 
 class File(NamedTuple):
     """A file by its path from the root: DVC's digest, the SHA-256, its size in bytes; None where it is nowhere."""
@@ -26,6 +29,11 @@ class File(NamedTuple):
     digest: str
     sha256: str | None
     size: int | None
+
+    @property
+    def media_type(self) -> str:
+        """What its name says that it is."""
+        return MEDIA_TYPES.guess_type(self.path)[0] or "application/octet-stream"
 
 
 class Result(NamedTuple):

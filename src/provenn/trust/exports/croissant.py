@@ -2,7 +2,6 @@
 
 import io
 import json
-import mimetypes
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from provenn.trust.exports.commit import Commit, File
 
 TABLES = {"text/csv": ",", "text/tab-separated-values": "\t"}
 TYPES = {"b": mlc.DataType.BOOL, "i": mlc.DataType.INTEGER, "u": mlc.DataType.INTEGER, "f": mlc.DataType.FLOAT}
-KNOWN_FORMATS = mimetypes.MimeTypes()  # Python's own table, not this machine's
 
 
 def write(commit: Commit, target: str | None) -> str:
@@ -51,17 +49,17 @@ def _distribution(context: Any, file: File) -> Any:
         name=file.path,
         content_url=file.path,
         content_size=f"{file.size} B",
-        encoding_formats=[_format(file)],
+        encoding_formats=[file.media_type],
         sha256=file.sha256,
     )
 
 
 def _records(context: Any, commit: Commit, file: File) -> Any | None:
     """Return the columns of a table with their types; None for what is no table."""
-    if _format(file) not in TABLES:
+    if file.media_type not in TABLES:
         return None
     try:
-        table = pd.read_csv(io.BytesIO(commit.content(file) or b""), sep=TABLES[_format(file)])
+        table = pd.read_csv(io.BytesIO(commit.content(file) or b""), sep=TABLES[file.media_type])
     except ValueError:  # of pandas' parser, or of text that is not UTF-8
         return None
     name = f"records/{file.path}"
@@ -76,7 +74,3 @@ def _records(context: Any, commit: Commit, file: File) -> Any | None:
         for column in table
     ]
     return mlc.RecordSet(ctx=context, id=name, name=name, fields=fields)
-
-
-def _format(file: File) -> str:
-    return KNOWN_FORMATS.guess_type(file.path)[0] or "application/octet-stream"

@@ -65,7 +65,8 @@ def _results(commit: Commit, model: str) -> list[dict[str, Any]]:
     found = []
     for stage, metrics in groupby(commit.metrics(model), lambda metric: metric.stage):
         entry = commit.entries[stage]
-        data = ", ".join(sorted(entry.tracked - commit.models.keys())) or "unknown"
+        models = [path for path in entry.tracked if any(f"{one}/".startswith(f"{path}/") for one in commit.models)]
+        data = ", ".join(sorted(entry.tracked.difference(models))) or "unknown"
         found.append(
             {
                 "task": {"type": "other"},

@@ -17,6 +17,7 @@ def write(commit: Commit, target: str | None) -> str:
     """Return ro-crate-metadata.json for the repository's root, of all stages or of one and what made its inputs."""
     entries = commit.made_from(commit.find(target).entry) if target else commit.entries
     crate = ROCrate(version="1.1")
+    crate.metadata.extra_terms["sha256"] = "https://w3id.org/ro/terms/workflow-run#sha256"
     crate.name = f"Results at commit {commit.id[:12]}"
     crate.description = f"What the stages {', '.join(entries)} read and made, as dvc.lock records it."
     root = crate.root_dataset
@@ -26,7 +27,9 @@ def write(commit: Commit, target: str | None) -> str:
     root["conformsTo"] = crate.add(ContextEntity(crate, PROFILE, properties=profile))
     license_file = next((name for name in commit.names_in_git if name.upper().startswith(("LICENSE", "COPYING"))), None)
     if license_file:
-        root["license"] = crate.add_file(dest_path=license_file, properties={"name": "License"})
+        root["license"] = crate.add_file(
+            dest_path=license_file, properties={"name": "License", "encodingFormat": "text/plain"}
+        )
     for entry in entries.values():
         if entry.command:
             root.append_to("mentions", _action(crate, commit, entry))
@@ -53,8 +56,8 @@ def _action(crate: Any, commit: Commit, entry: Entry) -> Any:
     return crate.add_action(
         crate.add(ContextEntity(crate, f"#{name}/command", properties=program)),
         identifier=f"#{name}",
-        object=[*(_data(crate, commit, path, value) for path, value in entry.deps.items()), *parameters],
-        result=[_data(crate, commit, path, value) for path, value in entry.outs.items()],
+        object=_one_or_all([*(_data(crate, commit, path, value) for path, value in entry.deps.items()), *parameters]),
+        result=_one_or_all([_data(crate, commit, path, value) for path, value in entry.outs.items()]),
         properties={"name": entry.name, "description": entry.description or entry.command},
     )
 
@@ -75,9 +78,15 @@ def _data(crate: Any, commit: Commit, path: str, value: str) -> Any:
     if value.endswith(".dir"):
         return crate.add_dataset(dest_path=path, properties=properties)
     (file,) = commit.files_of(path, value)
+    properties |= {"encodingFormat": file.media_type}
     if file.sha256:
         properties |= {"sha256": file.sha256, "contentSize": str(file.size)}
     return crate.add_file(dest_path=path, properties=properties)
+
+
+def _one_or_all(values: list[Any]) -> Any:
+    """Return the one value alone, as compacted JSON-LD has it."""
+    return values[0] if len(values) == 1 else values
 
 
 def _value(value: Any) -> Any:
