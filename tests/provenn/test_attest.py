@@ -349,5 +349,5 @@ def test_with_a_key_that_signs_no_models_the_stages_are_signed_and_the_reason_sa
     key.write_bytes(CryptoSigner.generate_ed25519().private_bytes)
     said = CliRunner().invoke(app, ["attest", "train", "--key", str(key)])
     assert "1 stages and 0 models signed" in said.stdout
-    assert f"Models are not signed: {key} is a key of the kind ed25519" in said.stdout
+    assert f"Models are not signed: {key} is a key for ed25519" in said.stdout
     assert verify_attestations(signed.root).findings == []

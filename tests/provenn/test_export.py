@@ -118,6 +118,7 @@ def test_a_model_is_named_by_artifact_path_or_stage(exported, target):
         (["model-card", "data"], "data is no model: give it the type `model`"),
         (["model-card", "nothing"], "has no result nothing"),
         (["croissant"], "name an output of a stage"),
+        (["ml-bom", "prepare"], "prepare is no model"),
         (["ml-bom", "../outside"], "has no result ../outside"),
     ],
 )
@@ -154,7 +155,7 @@ def test_a_bill_is_read_back_by_the_library_as_it_was(exported):
     from cyclonedx.model.bom import Bom
 
     made = json.loads(export("ml-bom"))
-    read = Bom.from_json(made)  # type: ignore[attr-defined]
+    read = Bom.from_json(made)
     assert read.validate()
     assert read.metadata.timestamp.isoformat() == exported.git("show", "-s", "--format=%cI", "HEAD")
     assert {one.bom_ref.value for one in read.components} == {one["bom-ref"] for one in made["components"]}
@@ -233,8 +234,7 @@ def test_the_same_commit_gives_the_same_bytes_whatever_is_here_now(exported, tmp
     exported.write("train.json", "{}")
     exported.write("params.yaml", "train: {rate: 7}\n")
     (exported.root / "models/digits.bin").unlink()
-    assert exported.provenn("export", *arguments, TZ="Asia/Tokyo", PYTHONHASHSEED="1").stdout == before
-    exported.provenn("export", *arguments, "--output", str(tmp_path / "out"))
+    exported.provenn("export", *arguments, "--output", str(tmp_path / "out"), TZ="Asia/Tokyo", PYTHONHASHSEED="1")
     assert (tmp_path / "out").read_text() == before
 
 
@@ -262,6 +262,34 @@ def test_without_the_extra_the_command_that_installs_it_is_named(exported, monke
 def test_without_a_commit_there_is_nothing_to_export(repository):
     with pytest.raises(UserError, match="there is no commit to export"):
         export("ro-crate")
+
+
+def test_a_repository_below_the_root_of_git_that_reads_a_file_from_outside(tmp_path, monkeypatch):
+    repository = Repository.make(tmp_path / "top", folder="below")
+    outside = tmp_path / "out side.bin"
+    outside.write_text("1")
+    made_by = {"cmd": f"cp '{outside}' model.bin", "deps": [str(outside)], "outs": ["model.bin"]}
+    repository.define({"train": made_by}, artifacts={"one": {"path": "model.bin", "type": "model"}})
+    repository.write("requirements.lock", "numpy==2.3.1\n")
+    repository.dvc_here("repro")
+    repository.commit()
+    monkeypatch.chdir(repository.root)
+    components, needs = bill()
+    assert components["one"]["hashes"][1]["content"] == sha256("model.bin")
+    assert needs["pipeline"] == ["numpy", "one"]
+    entities = crate()
+    assert entities["#train"]["object"]["@id"] == f"file://{tmp_path}/out%20side.bin"
+    assert entities["model.bin"]["sha256"] == sha256("model.bin")
+
+
+def test_no_password_of_an_address_is_exported(exported):
+    stages = STAGES | {"fetch": {"cmd": "echo https://me:secret@example.org > got", "outs": ["got"]}}
+    exported.define(stages, artifacts={"got": {"path": "got", "type": "model"}})
+    exported.dvc_here("repro", "fetch")
+    exported.commit()
+    for format_ in ("model-card", "ml-bom", "ro-crate"):
+        assert "example.org" in export(format_, "got")
+        assert "secret" not in export(format_, "got")
 
 
 VALIDATE = Path(__file__).with_name("validators.py")

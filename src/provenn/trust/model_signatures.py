@@ -21,9 +21,7 @@ def why_not(key: "Key", path: Path) -> str | None:
     from importlib.util import find_spec
 
     if not key.scheme.startswith("ecdsa-sha2-nistp"):
-        return (
-            f"{path} is a key of the kind {key.scheme}, and model-signing takes ecdsa-sha2-nistp256, 384 or 521 alone"
-        )
+        return f"{path} is a key for {key.scheme}, and they want one for ECDSA: move it away, and such a one is made"
     return None if find_spec("model_signing") else "that needs `pip install 'provenn[export]'`"
 
 

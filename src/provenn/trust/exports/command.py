@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from provenn.addresses import shown_uri
 from provenn.files import UserError, write_bytes
 from provenn.repository import find_root
 
@@ -42,7 +43,7 @@ def export(
         module = import_module(f"provenn.trust.exports.{to.replace('-', '_')}")
     except ModuleNotFoundError as error:
         raise UserError(f"{to} needs {error.name}: `pip install 'provenn[export]'` brings it.") from None
-    text = module.write(Commit(find_root()), target)
+    text = shown_uri(module.write(Commit(find_root()), target))
     if output:
         write_bytes(output, text.encode())
     else:

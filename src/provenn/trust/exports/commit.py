@@ -89,6 +89,19 @@ class Commit:
             "commit dvc.lock when it is new."
         )
 
+    def models_of(self, target: str | None) -> list[str]:
+        """Return the models that a target means, by default all; UserError when there is none."""
+        result = self.find(target) if target else None
+        found = [
+            path
+            for path, entry in self.models.items()
+            if result is None or (entry == result.entry and result.path in (None, path))
+        ]
+        if not found:
+            where = f"the commit {self.id[:12]} has no model" if target is None else f"{target} is no model"
+            raise UserError(f"{where}: give it the type `model` under `artifacts:` in dvc.yaml.")
+        return found
+
     def files(self, path: str) -> list[File]:
         """Return the files of an output, or of a path in one; none when nobody knows any more which they were."""
         for out, entry in producers(self.entries, path).items():

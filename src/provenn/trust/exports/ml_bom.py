@@ -1,5 +1,6 @@
 """A bill of materials of models in CycloneDX: what each is made of, and which packages it was made with."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -22,10 +23,8 @@ PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])? *== *([^\s;#\\]+)", re.MULTI
 def write(commit: Commit, target: str | None) -> str:
     """Return the bill of all models, or of those that a stage, artifact or path holds, as JSON."""
     bill = _Bill(commit)
-    result = commit.find(target) if target else None
-    for path, entry in commit.models.items():
-        if result is None or (entry == result.entry and result.path in (None, path)):
-            bill.root_needs.append(bill.component_of(path, entry.outs.get(path, "")))
+    for path in commit.models_of(target):
+        bill.root_needs.append(bill.component_of(path, commit.models[path].outs.get(path, "")))
     for path in bill.locks:
         bill.root_needs += bill.packages_of(path)
     return bill.as_json()
@@ -98,6 +97,9 @@ class _Bill:
         files = self.commit.files(path) if is_model else self.commit.files_of(path, value)
         is_file = [file.path for file in files] == [path]
         properties = {"dvc:path": path, "dvc:digest": value, "git:commit": self.commit.id}
+        if not is_file and files and all(file.sha256 for file in files):
+            lines = "".join(f"{file.sha256}  {file.path.removeprefix(f'{path}/')}\n" for file in files)
+            properties["in-toto:dirHash"] = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
         if maker:
             properties |= {"dvc:stage": maker.name, "dvc:command": maker.command}
             properties |= {f"dvc:parameter:{name}": json.dumps(v, default=str) for name, v in maker.settings().items()}
@@ -107,7 +109,7 @@ class _Bill:
             bom_ref=reference,
             description=(artifact.description if artifact else "") or (maker.description if maker else "") or None,
             hashes=_hashes(files[0]) if is_file else (),
-            components=() if is_file else [_part(reference, file) for file in files],
+            components=[_part(reference, file) for file in files] if is_model and not is_file else (),
             properties=[Property(name=name, value=text) for name, text in properties.items() if text],
         )
 

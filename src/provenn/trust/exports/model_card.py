@@ -17,12 +17,15 @@ UNKNOWN = "[More Information Needed]"  # the words of Hugging Face's template
 
 def write(commit: Commit, target: str | None) -> str:
     """Return the card of a model, by its path, artifact or stage; UserError when that is not one model."""
-    model = _model(commit, target)
+    model, *others = commit.models_of(target)
+    if others:
+        raise UserError(f"a card is of one model, and there are {len(others) + 1}: name one, such as {model}.")
     entry, artifact = commit.models[model], commit.artifact(model)
     name = artifact.name if artifact else Path(model).stem
+    results = _results(commit, model)
     front_matter = {
         "tags": ["dvc", *(artifact.labels if artifact else ())],
-        "model-index": [{"name": name, "results": _results(commit, model)}],
+        **({"model-index": [{"name": name, "results": results}]} if results else {}),
     }
     files = [(file.path, file.sha256, file.size) for file in commit.files(model)]
     metrics = [(metric.stage, metric.name, repr(metric.value)) for metric in commit.metrics(model)]
@@ -40,24 +43,6 @@ def write(commit: Commit, target: str | None) -> str:
         f"## Files\n\n{_table(('file', 'SHA-256', 'bytes'), files)}",
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _model(commit: Commit, target: str | None) -> str:
-    result = commit.find(target) if target else None
-    if result is None:
-        fitting = list(commit.models)
-    elif result.path is None:
-        fitting = [path for path, entry in commit.models.items() if entry == result.entry]
-    else:
-        fitting = [path for path in commit.models if path == result.path]
-    if not fitting:
-        raise UserError(
-            f"{target or f'the commit {commit.id[:12]}'} is no model: give it the type `model` under `artifacts:` in "
-            "dvc.yaml."
-        )
-    if len(fitting) > 1:
-        raise UserError(f"a card is of one model, and there are {len(fitting)}: name one, such as {fitting[0]}.")
-    return fitting[0]
 
 
 def _results(commit: Commit, model: str) -> list[dict[str, Any]]:

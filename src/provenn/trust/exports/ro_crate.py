@@ -16,10 +16,11 @@ PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 def write(commit: Commit, target: str | None) -> str:
     """Return ro-crate-metadata.json for the repository's root, of all stages or of one and what made its inputs."""
     entries = commit.made_from(commit.find(target).entry) if target else commit.entries
+    actions = [entry for entry in entries.values() if entry.command]
     crate = ROCrate(version="1.1")
     crate.metadata.extra_terms["sha256"] = "https://w3id.org/ro/terms/workflow-run#sha256"
     crate.name = f"Results at commit {commit.id[:12]}"
-    crate.description = f"What the stages {', '.join(entries)} read and made, as dvc.lock records it."
+    crate.description = f"What {len(actions)} stages read and made, as dvc.lock records it."
     root = crate.root_dataset
     root["datePublished"] = commit.time.isoformat()
     root["version"] = commit.id
@@ -31,11 +32,9 @@ def write(commit: Commit, target: str | None) -> str:
             dest_path=license_file, properties={"name": "License", "encodingFormat": "text/plain"}
         )
     for entry in entries.values():
-        if entry.command:
-            root.append_to("mentions", _action(crate, commit, entry))
-        else:
-            for path, value in entry.outs.items():
-                _data(crate, commit, path, value)
+        for path, value in entry.outs.items():
+            _data(crate, commit, path, value)
+    root["mentions"] = [_action(crate, commit, entry) for entry in actions]
     content = json.dumps(crate.metadata.generate(), indent=2, sort_keys=True, ensure_ascii=False)
     return content + "\n"
 
