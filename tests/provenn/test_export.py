@@ -39,7 +39,7 @@ ARTIFACTS = {
     "digits": {"path": "models/digits.bin", "type": "model", "desc": "For the tests alone.", "labels": ["vision"]},
     "both": {"path": "both", "type": "model"},
 }
-PARAMETERS = "train:\n  rate: 0.1\n  sizes: [3, 2]\n  name: a|b\n"
+PARAMETERS = "train:\n  limit: .inf\n  rate: 0.1\n  sizes: [3, 2]\n  name: a|b\n"
 
 
 def exportable(root: Path) -> None:
@@ -174,6 +174,7 @@ def test_a_crate_has_each_stage_as_an_action_with_its_inputs_and_outputs(exporte
         "rate": 0.1,
         "sizes": "[3, 2]",
         "name": "a|b",
+        "limit": "Infinity",
     }
     files = {one.id: one for one in train["object"] if one.type == "File"}
     assert files.keys() == {"train.py", "data/clean.csv", "requirements.lock"}

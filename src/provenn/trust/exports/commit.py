@@ -44,11 +44,12 @@ class Result(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """A number, and the stage that measured it."""
+    """A number, the stage that measured it, and the data, besides models, that this stage read."""
 
     stage: str
     name: str
     value: float
+    data: str
 
 
 class Commit:
@@ -121,8 +122,9 @@ class Commit:
         """Return whether the commit has this content at a path; a stage may have read another one."""
         files = self.files(path)
         if not files:
-            text = (self.in_git(path) or "").encode("utf-8", "surrogateescape")
-            return hashlib.md5(text, usedforsecurity=False).hexdigest() == value
+            text = self.in_git(path)
+            content = b"" if text is None else text.encode("utf-8", "surrogateescape")
+            return text is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() == value
         digests = {file.path.removeprefix(f"{path}/"): file.digest for file in files}
         return value in (digests.get(path), directory_digest(digests))
 
@@ -150,10 +152,13 @@ class Commit:
 
     def made_from(self, entry: Entry) -> dict[str, Entry]:
         """Return a stage and all that made what it reads, by name."""
-        found = {entry.name: entry}
-        for before in [made for path in entry.deps for made in producers(self.entries, path).values()]:
-            if before.name not in found:
-                found |= self.made_from(before)
+        found: dict[str, Entry] = {}
+        waiting = [entry]
+        while waiting:
+            one = waiting.pop()
+            if one.name not in found:
+                found[one.name] = one
+                waiting += [made for path in one.deps for made in producers(self.entries, path).values()]
         return found
 
     def metrics(self, model: str) -> list[Metric]:
@@ -165,11 +170,11 @@ class Commit:
         for entry in self.entries.values():
             own, given = self._numbers.get(entry.name, ({}, {}))
             read = self._models_read[entry.name]
-            if entry is self.models[model] or read == {model}:
-                found += [Metric(entry.name, name, value) for name, value in own.items()]
+            data = [path for path in sorted(entry.tracked) if not any(_within(one, path) for one in self.models)]
+            numbers = [*own.items()] if entry is self.models[model] or read == {model} else []
             if model in read:
-                of_model = given.get(str(Path(model).with_suffix("")), {})
-                found += [Metric(entry.name, name, value) for name, value in of_model.items()]
+                numbers += given.get(str(Path(model).with_suffix("")), {}).items()
+            found += [Metric(entry.name, name, value, ", ".join(data)) for name, value in numbers]
         return found
 
     @cached_property

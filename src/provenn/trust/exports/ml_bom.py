@@ -83,10 +83,8 @@ class _Bill:
 
     def _materials(self, entry: Entry) -> Iterator[Component]:
         for path in sorted(entry.tracked):
-            made = as_read(entry, path, self.commit.entries)
-            for out, value in {out: maker.outs[out] for out, maker in made.items()}.items() or [
-                (path, entry.deps[path])
-            ]:
+            made = {out: maker.outs[out] for out, maker in as_read(entry, path, self.commit.entries).items()}
+            for out, value in (made or {path: entry.deps[path]}).items():
                 yield self.component_of(out, value)
         for lock in self.locks:
             if lock in entry.deps:
@@ -116,7 +114,7 @@ class _Bill:
     def _card(self, path: str, needed: list[Component]) -> dict[str, Any]:
         data = [str(one.bom_ref.value) for one in needed if one.type == ComponentType.DATA]
         numbers = [
-            {"type": metric.name, "value": repr(metric.value), "slice": metric.stage}
+            {"type": metric.name, "value": repr(metric.value)} | ({"slice": metric.data} if metric.data else {})
             for metric in self.commit.metrics(path)
         ]
         return {

@@ -48,14 +48,11 @@ def write(commit: Commit, target: str | None) -> str:
 def _results(commit: Commit, model: str) -> list[dict[str, Any]]:
     """Return the metrics as `model-index` has them: for each stage that measured, on the data that it read."""
     found = []
-    for stage, metrics in groupby(commit.metrics(model), lambda metric: metric.stage):
-        entry = commit.entries[stage]
-        models = [path for path in entry.tracked if any(f"{one}/".startswith(f"{path}/") for one in commit.models)]
-        data = ", ".join(sorted(entry.tracked.difference(models))) or "unknown"
+    for (stage, data), metrics in groupby(commit.metrics(model), lambda metric: (metric.stage, metric.data)):
         found.append(
             {
                 "task": {"type": "other"},
-                "dataset": {"type": stage, "name": data},
+                "dataset": {"type": stage, "name": data or "unknown"},
                 "metrics": [
                     {"type": metric.name.rpartition("/")[2], "name": metric.name, "value": metric.value}
                     for metric in metrics

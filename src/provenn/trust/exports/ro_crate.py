@@ -1,6 +1,7 @@
 """A Process Run Crate (https://w3id.org/ro/wfrun/process): each stage an action with inputs, outputs and parameters."""
 
 import json
+import math
 from typing import Any
 from urllib.parse import quote
 
@@ -35,8 +36,8 @@ def write(commit: Commit, target: str | None) -> str:
         for path, value in entry.outs.items():
             _data(crate, commit, path, value)
     root["mentions"] = [_action(crate, commit, entry) for entry in actions]
-    content = json.dumps(crate.metadata.generate(), indent=2, sort_keys=True, ensure_ascii=False)
-    return content + "\n"
+    metadata = crate.metadata.generate()
+    return json.dumps(metadata, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _action(crate: Any, commit: Commit, entry: Entry) -> Any:
@@ -90,4 +91,5 @@ def _one_or_all(values: list[Any]) -> Any:
 
 def _value(value: Any) -> Any:
     """Return a parameter as a value of JSON-LD, in which a list would be an unordered set."""
-    return value if isinstance(value, str | int | float) else json.dumps(value, default=str)
+    is_plain = isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+    return value if is_plain else json.dumps(value, default=str)
