@@ -34,6 +34,9 @@ STAGES = {
                 "deps": ["models/digits.bin", "raw.csv"], "outs": ["both"]},
     "compare": {"cmd": "echo '{\"gap\": 0.5}' > gap.json", "deps": ["models/digits.bin", "both"],
                 "metrics": [{"gap.json": {"cache": False}}]},
+    "score": {"cmd": "echo '{\"digits\": {\"f1\": 1}, \"digits/f1\": 0.5}' > f1.json",
+              "deps": ["models/digits.bin", "both"], "outs": [{"f1.json": {"cache": False}}],
+              "meta": {"provenn": {"scores": {"f1.json": "models"}}}},
 }  # fmt: skip
 ARTIFACTS = {
     "digits": {"path": "models/digits.bin", "type": "model", "desc": "For the tests alone.", "labels": ["vision"]},
@@ -96,7 +99,7 @@ def test_a_card_has_the_metrics_of_the_model_alone_and_what_trained_it(exported)
     (index,) = yaml.safe_load(front)["model-index"]
     measured = {(one["dataset"]["name"], m["name"]): m["value"] for one in index["results"] for m in one["metrics"]}
     # Not the gap, which is of two models.
-    assert measured == {("data/clean.csv", "loss"): 0.25, ("data", "accuracy"): 0.75}
+    assert measured == {("data/clean.csv", "loss"): 0.25, ("data", "accuracy"): 0.75, ("unknown", "f1"): 0.5}
     assert yaml.safe_load(front)["tags"] == ["dvc", "vision"]
     assert "## Intended use\n\nFor the tests alone." in body
     assert "python train.py" in body
@@ -145,7 +148,7 @@ def test_a_bill_leads_from_a_model_to_its_raw_data_and_packages(exported):
     assert needs["pipeline"] == ["both", "digits", "numpy", "pandas"]
     card = components["digits"]["modelCard"]
     numbers = {one["type"]: one["value"] for one in card["quantitativeAnalysis"]["performanceMetrics"]}
-    assert numbers == {"loss": "0.25", "accuracy": "0.75"}
+    assert numbers == {"loss": "0.25", "accuracy": "0.75", "f1": "0.5"}
     properties = {one["name"]: one["value"] for one in components["digits"]["properties"]}
     assert (properties["dvc:parameter:rate"], properties["dvc:parameter:sizes"]) == ("0.1", "[3, 2]")
     assert bill("train")[0].keys() == components.keys() - {"both"}
@@ -312,4 +315,4 @@ def test_each_format_passes_the_validator_of_those_who_made_it(exported, tmp_pat
     command = [str(python), str(VALIDATE), str(context)]
     found = subprocess.run(command, cwd=exported.root, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout + found.stderr
-    assert json.loads(found.stdout.splitlines()[-1]) == {"crate": [], "bill": [], "card": [0.25, 0.75]}
+    assert json.loads(found.stdout.splitlines()[-1]) == {"crate": [], "bill": [], "card": [0.25, 0.5, 0.75]}

@@ -35,6 +35,6 @@ card = ModelCard.load("card.md", ignore_metadata_errors=False)
 answer = {
     "crate": [issue.message for issue in crate.get_issues(required)],
     "bill": [str(bill)] if bill else [],
-    "card": [result.metric_value for result in card.data.eval_results],
+    "card": sorted(result.metric_value for result in card.data.eval_results),
 }
 print(json.dumps(answer))
