@@ -8,6 +8,7 @@ from notes.data.tasks import TASKS, load_naming, load_split
 from notes.evaluation import choose_champion
 from notes.evaluation.report import Counterpart, Options, judge, judge_coefficients, metrics_of, prediction_table
 from notes.files import read_json, write_json, write_rows
+from notes.intervals import interval_of
 from notes.loading import load_models
 from notes.script import run_script
 from notes.settings import read_settings
@@ -31,7 +32,7 @@ def main(name: str) -> None:
             for model in models.values()
         }
         networks = [model.name for model in models.values() if model.framework == "pytorch"]
-        champion = choose_champion(validated, task.direction, networks)
+        champion = choose_champion(validated, f"val/{task.primary_metric}", task.direction, networks)
 
         test, classes = load_split(name, "test"), load_naming(name).classes
         predictions = {model.name: model.predict(test.inputs) for model in models.values()}
@@ -47,9 +48,11 @@ def main(name: str) -> None:
             write_rows(results / "tables" / f"{table}.csv", rows)
         write_json(results / "champion.json", {"model": champion} | validated[champion])
         write_json(results / "models.json", report.metrics)
-        write_json(results / "metrics.json", {"champion": champion} | metrics_of(report, champion) | report.distances)
+        write_json(
+            results / "metrics.json", {"champion": champion} | validated[champion] | metrics_of(report, champion)
+        )
         for model in models:
-            value, low, high = (report.metrics[f"{model}/test/primary{end}"] for end in ("", "_low", "_high"))
+            value, low, high = interval_of(report.metrics, model, task.primary_metric)
             print(f"{model:32} {task.primary_metric} {value:.4f}  [{low:.4f}, {high:.4f}]")
         print(f"champion on validation: {champion}")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from notes.data.tasks import load_split
 from notes.evaluation import accuracy
 from notes.files import UserError, write_json
-from notes.intervals import mean_interval
+from notes.intervals import mean_interval, metrics_of_interval
 from notes.networks.model_files import load_network, predict
 from notes.script import run_script
 from notes.settings import read_settings
@@ -28,10 +28,7 @@ def main(name: str) -> None:
             found = accuracy(test.targets, probabilities.argmax(axis=1), confidence)
             values.append(found.value)
             print(f"{path.stem:36} accuracy {found.value:.4f}  [{found.low:.4f}, {found.high:.4f}]", flush=True)
-            for metric in ("accuracy", "primary"):
-                metrics[f"{path.stem}/test/{metric}"] = found.value
-                metrics[f"{path.stem}/test/{metric}_low"] = found.low
-                metrics[f"{path.stem}/test/{metric}_high"] = found.high
+            metrics |= metrics_of_interval(path.stem, "accuracy", found)
             metrics[f"{path.stem}/test/log_loss"] = log_loss(test.targets, probabilities)
 
         mean = mean_interval(values, confidence)

@@ -54,8 +54,7 @@ def main(name: str, seed: int | None = None) -> None:
         results = Path("results/train_mlp") / model
         save_network(Path("models") / settings.task / f"{model}.safetensors", network)
         write_rows(results / "history.csv", history)
-        primary = {"val/primary": kept["val/accuracy"]} if validation else {}
-        write_json(results / "metrics.json", kept | primary)
+        write_json(results / "metrics.json", kept)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A mean of repetitions and how sure it is: Student's interval, for studies and for networks of several seeds."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,20 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
+
+
+def metrics_of_interval(model: str, metric: str, found: Interval) -> dict[str, float]:
+    """Return an interval as metrics of a model: the estimate, and under another heading, for a chart, its ends.
+
+    `interval_of` reads them back.
+    """
+    names = (f"test/{metric}", f"test_interval/{metric}_low", f"test_interval/{metric}_high")
+    return {f"{model}/{name}": float(value) for name, value in zip(names, found, strict=True)}
+
+
+def interval_of(metrics: Mapping[str, float], model: str, metric: str) -> Interval:
+    """Return the interval that `metrics_of_interval` put among the metrics."""
+    return Interval(*(metrics[name] for name in metrics_of_interval(model, metric, Interval(0, 0, 0))))
 
 
 def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:

@@ -13,15 +13,15 @@ from notes.files import UserError
 
 
 def validation_metrics(task: Task, targets: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
-    """Return a model's validation metrics; `val/primary` is the one that champions are chosen by.
+    """Return a model's validation metrics.
 
     The loss is the mean squared error of a regression, the log loss of a classification.
     """
     if task.kind == "regression":
         mean_squared = float(np.mean((predictions - targets) ** 2))
-        return {"val/loss": mean_squared, "val/rmse": mean_squared**0.5, "val/primary": mean_squared**0.5}
+        return {"val/loss": mean_squared, "val/rmse": mean_squared**0.5}
     share = float((predictions.argmax(axis=1) == targets).mean())
-    return {"val/loss": log_loss(targets, predictions), "val/accuracy": share, "val/primary": share}
+    return {"val/loss": log_loss(targets, predictions), "val/accuracy": share}
 
 
 def log_loss(labels: Any, probabilities: Any) -> float:

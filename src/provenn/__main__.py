@@ -1,5 +1,6 @@
 """The command `provenn`, the same as `python -m provenn`."""
 
+import logging
 import sys
 
 from provenn.addresses import shown_uri
@@ -9,6 +10,8 @@ from provenn.files import UserError
 
 def main() -> None:
     """Run the command line; what the user can mend is one sentence and exit code 1."""
+    # DVC's bars and its words on locks would tear the table of running stages; what fails is raised.
+    logging.getLogger("dvc").setLevel(logging.CRITICAL)
     try:
         from provenn.cli import app  # here, for a package that is missing is such a thing
 

@@ -31,6 +31,11 @@ PrivateKey = Annotated[
 TARGET = typer.Argument(help="A run's id, a file, a stage, or models:/<name>@champion.")
 
 
+def _console() -> Console:
+    """Return standard output; in a pipe nothing is cut to the width of a terminal that is not there."""
+    return Console(width=None if sys.stdout.isatty() else 400)
+
+
 @app.command()
 def repro(
     targets: Annotated[
@@ -86,7 +91,7 @@ def sync(
     if as_json:
         print(json.dumps(report.as_dict(), indent=2))
     else:
-        Console().print(report.table())
+        _console().print(report.table())
     raise typer.Exit(int(not report.complete))
 
 
@@ -109,7 +114,7 @@ def lineage(target: Annotated[str, TARGET], as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(chain, indent=2))
     else:
-        Console().print(as_tree(chain), highlight=False, soft_wrap=True)
+        _console().print(as_tree(chain), highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -120,7 +125,7 @@ def reproduce(
     key: PrivateKey = None,
     as_json: Json = False,
 ) -> None:
-    """Run a result again from its commit and compare: exit 0 bit-identical, 3 within tolerance, 1 different."""
+    """Run a result again from its commit and compare: 0 bit-identical, 3 within tolerance, 4 different."""
     from provenn.trust.reproduce import reproduce as run_again
 
     root = find_root()
@@ -132,7 +137,7 @@ def reproduce(
     if as_json:
         print(json.dumps(asdict(answer), indent=2))
     else:
-        Console().print(answer.table())
+        _console().print(answer.table())
     raise typer.Exit(answer.exit_code)
 
 
@@ -144,8 +149,7 @@ def attest(
 ) -> None:
     """Sign, for each stage, what made its results: an in-toto statement with SLSA provenance in attestations/.
 
-    Each model is signed too, in attestations/models/, in the format of OpenSSF
-    Model Signing, so that `model_signing verify key` checks it alone.
+    Models are signed too, so that `model_signing verify key` checks them alone.
 
     It names the commit, command, parameters and platform, and of every file
     DVC's MD5 and the SHA-256. Commit the folder; your private key stays in
@@ -207,6 +211,38 @@ def verify(
     else:
         print("\n".join([*lines, sentence]))
     raise typer.Exit(int(bool(lines)))
+
+
+@app.command()
+def gc(
+    force: Annotated[bool, typer.Option("--force", "-f", help="Remove it, for good.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what nothing needs in DVC's cache and in MLflow; with --force remove it.
+
+    Needed is what a lock or a .dvc file names: of any commit of a branch, tag
+    or stash, of an experiment of DVC, also a queued one, of git's index and
+    of the working folder. Files outside of the caches are never touched.
+
+    Of MLflow's runs those stay that show such a result, that are at work or
+    that `provenn` did not make, and those that somebody holds on to: by the
+    tag provenn.keep, or by a registered version with an alias, a tag or a
+    description of its own. The outputs of such a run stay as well.
+
+    A run that `dvc exp remove` or an amended commit left behind goes, and so
+    do failed runs, and what was deleted in MLflow's UI.
+
+    Examples: provenn gc · dvc exp remove -A && provenn gc --force
+    """
+    from provenn.garbage.collect import collect
+
+    report = collect(find_root(), force=force)
+    if as_json:
+        print(json.dumps(report.as_dict(), indent=2))
+        return
+    if any(found.items for found in report.garbage):
+        _console().print(report.table())
+    print("\n".join([*report.notes, report.sentence]))
 
 
 app.command()(gate)

@@ -32,7 +32,7 @@ def read_lock(root: Path, commit: str | None = None) -> dict[str, Entry]:
         if commit is None:
             raise
         recorded = _read_lock_file(root, commit, LOCK)
-        return {name: _as_recorded(Entry(name, "", {}, {}, {}, root=root), stage) for name, stage in recorded.items()}
+        return {name: as_recorded(Entry(name, "", {}, {}, {}, root=root), stage) for name, stage in recorded.items()}
     return with_results(root, stages, commit)
 
 
@@ -45,7 +45,7 @@ def with_results(root: Path, stages: Mapping[str, Entry], commit: str | None = N
         if _is_file(name):
             entries[name] = stage
         elif found := locks[_lock_of(name)].get(name.rpartition(":")[2]):
-            entries[name] = _as_recorded(stage, found)
+            entries[name] = as_recorded(stage, found)
     return entries
 
 
@@ -78,7 +78,8 @@ def past_locks(root: Path, *, newest_first: bool = False) -> Iterator[tuple[str,
             yield commit, read_lock(root, commit)
 
 
-def _as_recorded(stage: Entry, recorded: Mapping[str, Any]) -> Entry:
+def as_recorded(stage: Entry, recorded: Mapping[str, Any]) -> Entry:
+    """Return a stage with what a lock records of it; paths are seen from the stage's folder."""
     params: dict[str, Any] = {}
     for file, values in (recorded.get("params") or {}).items():
         params |= named_params(file, values)
@@ -91,23 +92,28 @@ def _as_recorded(stage: Entry, recorded: Mapping[str, Any]) -> Entry:
     )
 
 
+def stages_in(text: str) -> dict[str, Any]:
+    """Return the stages of a lock file's text as they stand in it; anything may be raised for what is no lock."""
+    content = parse_yaml(text) if text else {}
+    stages = content.get("stages") or {} if "schema" in content else content  # DVC 1 wrote the stages alone
+    # To find out here whether it is a lock at all, and not in the middle of something.
+    for stage in stages.values():
+        as_recorded(Entry("", "", {}, {}, {}), stage)
+    return dict(stages)
+
+
 def _read_lock_file(root: Path, commit: str | None, path: str) -> Mapping[str, Any]:
     """Return the stages of one lock file as they stand in it; none when there is no such file."""
     where = f"{path} of {commit[:12]}" if commit else path
     try:
         file = root / path
         text = git("show", f"{commit}:./{path}", root=root) if commit else file.read_text() if file.is_file() else None
-        content = parse_yaml(text) if text else {}
-        stages = content.get("stages") or {} if "schema" in content else content  # DVC 1 wrote the stages alone
-        # To find out here whether it is a lock at all, and not in the middle of something.
-        for stage in stages.values():
-            _as_recorded(Entry("", "", {}, {}, {}), stage)
+        return stages_in(text or "")
     except Exception as error:  # an error of the parser DVC uses, or a shape that no lock has
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
             f"{where} is not a lock of DVC ({reason}): restore it with `git checkout {path}`, or run `dvc repro`."
         ) from None
-    return dict(stages)
 
 
 def _is_file(name: str) -> bool:

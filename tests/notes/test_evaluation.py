@@ -391,34 +391,37 @@ def test_coefficient_distance_from_a_reference_of_0_is_finite() -> None:
 
 def test_champion_has_the_best_validation_metric_whatever_the_test_metric_says() -> None:
     validation = {
-        "a": {"val/primary": 0.9, "val/loss": 0.1, "test/primary": 0.99},
-        "b": {"val/primary": 0.95, "val/loss": 0.5, "test/primary": 0.5},
+        "a": {"val/accuracy": 0.9, "val/loss": 0.1, "test/accuracy": 0.99},
+        "b": {"val/accuracy": 0.95, "val/loss": 0.5, "test/accuracy": 0.5},
     }
-    assert evaluation.choose_champion(validation, "maximize", ["a", "b"]) == "b"
-    assert evaluation.choose_champion(validation, "minimize", ["a", "b"]) == "a"
-    assert evaluation.choose_champion(validation, "maximize", ["a"]) == "a"
+    assert evaluation.choose_champion(validation, "val/accuracy", "maximize", ["a", "b"]) == "b"
+    assert evaluation.choose_champion(validation, "val/accuracy", "minimize", ["a", "b"]) == "a"
+    assert evaluation.choose_champion(validation, "val/accuracy", "maximize", ["a"]) == "a"
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
 def test_champion_ties_go_to_the_lower_loss_and_then_to_the_earlier_candidate(direction: str) -> None:
     validation = {
-        "late": {"val/primary": 0.9, "val/loss": 0.2},
-        "early": {"val/primary": 0.9, "val/loss": 0.2},
-        "lossy": {"val/primary": 0.9, "val/loss": 0.3},
-        "unknown": {"val/primary": 0.9},
+        "late": {"val/accuracy": 0.9, "val/loss": 0.2},
+        "early": {"val/accuracy": 0.9, "val/loss": 0.2},
+        "lossy": {"val/accuracy": 0.9, "val/loss": 0.3},
+        "unknown": {"val/accuracy": 0.9},
     }
-    assert evaluation.choose_champion(validation, direction, ["unknown", "lossy", "early", "late"]) == "early"
+    assert (
+        evaluation.choose_champion(validation, "val/accuracy", direction, ["unknown", "lossy", "early", "late"])
+        == "early"
+    )
 
 
 def test_champion_without_a_validation_metric_is_refused() -> None:
-    with pytest.raises(UserError, match="mlp has no finite val/primary"):
-        evaluation.choose_champion({"mlp": {"val/primary": float("nan")}}, "maximize", ["mlp"])
-    with pytest.raises(UserError, match="mlp has no finite val/primary"):
-        evaluation.choose_champion({}, "maximize", ["mlp"])
+    with pytest.raises(UserError, match="mlp has no finite val/accuracy"):
+        evaluation.choose_champion({"mlp": {"val/accuracy": float("nan")}}, "val/accuracy", "maximize", ["mlp"])
+    with pytest.raises(UserError, match="mlp has no finite val/accuracy"):
+        evaluation.choose_champion({}, "val/accuracy", "maximize", ["mlp"])
     with pytest.raises(UserError, match="no candidate"):
-        evaluation.choose_champion({}, "maximize", [])
+        evaluation.choose_champion({}, "val/accuracy", "maximize", [])
     with pytest.raises(UserError, match="'up'"):
-        evaluation.choose_champion({"mlp": {"val/primary": 1}}, "up", ["mlp"])
+        evaluation.choose_champion({"mlp": {"val/accuracy": 1}}, "val/accuracy", "up", ["mlp"])
 
 
 def test_a_model_that_predicts_nan_is_named_with_the_row() -> None:

@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from notes import numeric
 from notes.__main__ import app
+from notes.data.tasks import TASKS
 from notes.files import UserError, write_json, write_rows
+from notes.intervals import Interval, metrics_of_interval
 from notes.pages import comparing, readme
 
 README = "# Notes\n" + "".join(
@@ -21,9 +23,11 @@ def evaluate(root, task, **values):
     """Write what `evaluate` would, for models with these test values; the first is the champion."""
     folder, names = root / "results/evaluate" / task, list(values)
     metrics = {
-        f"{task}_{name}/test/primary{end}": value + shift
+        key: number
         for name, value in values.items()
-        for end, shift in (("", 0.0), ("_low", -0.01), ("_high", 0.01))
+        for key, number in metrics_of_interval(
+            f"{task}_{name}", TASKS[task].primary_metric, Interval(value, value - 0.01, value + 0.01)
+        ).items()
     }
     write_json(folder / "models.json", metrics)
     write_json(folder / "champion.json", {"model": f"{task}_{names[0]}"})

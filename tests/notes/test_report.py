@@ -10,10 +10,19 @@ from statsmodels.stats.multitest import multipletests
 
 from notes.data.tasks import TASKS, Naming, Split
 from notes.evaluation import mcnemar
-from notes.evaluation.report import Counterpart, Options, Report, judge, judge_coefficients, prediction_table
+from notes.evaluation.report import (
+    Counterpart,
+    Options,
+    Report,
+    judge,
+    judge_coefficients,
+    metrics_of,
+    prediction_table,
+)
 from notes.figures.canvas import save
 from notes.figures.report import Findings, report_figures
 from notes.files import UserError
+from notes.intervals import interval_of
 from notes.loading import TrainedModel
 from notes.sources.mnist import CLASSES
 from notes.validation import validation_metrics
@@ -50,21 +59,17 @@ def test_a_regressions_numbers_are_scikit_learns_inside_their_intervals(task):
     }
     report = judge(TASKS[task], test, predictions, {"good": Counterpart("bad", "spread")}, OPTIONS)
     for name, predicted in predictions.items():
-        found = {
-            key.removeprefix(f"{name}/test/"): value for key, value in report.metrics.items() if key.startswith(name)
-        }
-        assert found["rmse"] == pytest.approx(metrics.root_mean_squared_error(test.targets, predicted))
-        assert found["r2"] == pytest.approx(metrics.r2_score(test.targets, predicted))
-        assert found["rmse_low"] < found["rmse"] < found["rmse_high"]
-        assert found["r2_low"] < found["r2"] < found["r2_high"]
-        assert [found[f"primary{end}"] for end in ("", "_low", "_high")] == [
-            found[f"rmse{end}"] for end in ("", "_low", "_high")
-        ]
+        error, explained = (interval_of(report.metrics, name, metric) for metric in ("rmse", "r2"))
+        assert error.value == pytest.approx(metrics.root_mean_squared_error(test.targets, predicted))
+        assert explained.value == pytest.approx(metrics.r2_score(test.targets, predicted))
+        assert error.low < error.value < error.high
+        assert explained.low < explained.value < explained.high
+        assert metrics_of(report, name) == {"test/rmse": error.value, "test/r2": explained.value}
     (pair,) = report.tables["paired_tests"]
     assert (pair["model"], pair["counterpart"]) == ("good", "bad")
     assert pair["difference"] == pytest.approx(report.metrics["good/test/rmse"] - report.metrics["bad/test/rmse"])
     assert pair["difference_high"] < 0
-    assert report.distances["good/p_value_against_counterpart"] == pair["p_value"] < 0.05
+    assert pair["p_holm"] == pair["p_value"] < 0.05
 
 
 @pytest.mark.parametrize("task", ["moons", "mnist"])
@@ -80,9 +85,8 @@ def test_a_classifiers_numbers_are_scikit_learns(task):
         assert report.metrics[f"{name}/test/accuracy"] == metrics.accuracy_score(test.targets, decided[name])
         assert report.metrics[f"{name}/test/log_loss"] == pytest.approx(metrics.log_loss(test.targets, predicted))
         for metric in ("log_loss", "calibration_error"):
-            low, value, high = (report.metrics[f"{name}/test/{metric}{end}"] for end in ("_low", "", "_high"))
+            value, low, high = interval_of(report.metrics, name, metric)
             assert 0 <= low <= value <= high
-        assert report.metrics[f"{name}/test/primary"] == report.metrics[f"{name}/test/accuracy"]
         rows = [row for row in report.tables["per_class"] if row["model"] == name]
         assert [row["class"] for row in rows] == list(range(classes))
         recall = metrics.recall_score(test.targets, decided[name], average=None)
@@ -103,13 +107,13 @@ def test_the_validation_metrics_are_scikit_learns():
     predicted = test.targets + np.random.default_rng(1).standard_normal(60)
     found = validation_metrics(TASKS["linear"], test.targets, predicted)
     assert found["val/loss"] == pytest.approx(metrics.mean_squared_error(test.targets, predicted))
-    assert found["val/rmse"] == found["val/primary"] == pytest.approx(found["val/loss"] ** 0.5)
+    assert found["val/rmse"] == pytest.approx(found["val/loss"] ** 0.5)
     test = classification_test("moons")
     predicted = some_probabilities(test, 2, 1, 0)
     found = validation_metrics(TASKS["moons"], test.targets, predicted)
     assert found["val/loss"] == pytest.approx(metrics.log_loss(test.targets, predicted))
     share = metrics.accuracy_score(test.targets, predicted.argmax(axis=1))
-    assert found["val/accuracy"] == found["val/primary"] == share
+    assert found["val/accuracy"] == share
 
 
 def test_two_models_that_predict_the_same_have_a_p_value_of_1():
@@ -121,7 +125,7 @@ def test_two_models_that_predict_the_same_have_a_p_value_of_1():
         {"a": Counterpart("b", "nothing")},
         OPTIONS,
     )
-    assert report.distances["a/p_value_against_counterpart"] == 1.0
+    assert [row["p_holm"] for row in report.tables["paired_tests"]] == [1.0]
 
 
 def test_a_difference_whose_whole_interval_lies_within_the_margin_is_equivalence_and_has_no_p_value():
@@ -137,7 +141,6 @@ def test_a_difference_whose_whole_interval_lies_within_the_margin_is_equivalence
     report = judge(TASKS["linear"], test, predictions, pairs, options)
     rounded, other = report.tables["paired_tests"]
     assert (rounded["p_value"], rounded["p_holm"], rounded["conclusion"]) == (None, None, "equivalent within 0.01")
-    assert "rounded/p_value_against_counterpart" not in report.distances
     assert other["conclusion"].startswith("p = ")
     wide = judge(TASKS["linear"], test, predictions, pairs, dataclasses.replace(OPTIONS, equivalence_margin=100.0))
     assert {row["conclusion"] for row in wide.tables["paired_tests"]} == {"equivalent within 100"}
@@ -195,9 +198,9 @@ def test_coefficients_of_any_degree_are_compared_with_truth_and_with_least_squar
     width = max(degree + 1, 4)
     padded, true = np.zeros(width), np.zeros(width)
     padded[: degree + 1], true[:4] = found, truth
-    assert report.distances["model/coefficients/max_absolute_from_truth"] == pytest.approx(np.abs(padded - true).max())
-    assert report.distances["model/coefficients/max_relative_from_least_squares"] < 1e-8
-    relative = report.distances["shifted/coefficients/max_relative_from_least_squares"]
+    assert report.metrics["model/coefficients/max_absolute_from_truth"] == pytest.approx(np.abs(padded - true).max())
+    assert report.metrics["model/coefficients/max_relative_from_least_squares"] < 1e-8
+    relative = report.metrics["shifted/coefficients/max_relative_from_least_squares"]
     assert relative == pytest.approx(np.max(0.25 / np.abs(found)))
     table = report.tables["coefficients"]
     assert [row["coefficient"] for row in table] == list(range(width))
@@ -211,7 +214,7 @@ def test_several_features_have_their_powers_one_after_the_other():
     found = np.linalg.lstsq(design, train.targets, rcond=None)[0]
     report = Report()
     judge_coefficients(report, train, {"model": found}, np.array([1.0, 2.0, 2.0, 2.0]))
-    assert report.distances["model/coefficients/max_relative_from_least_squares"] < 1e-8
+    assert report.metrics["model/coefficients/max_relative_from_least_squares"] < 1e-8
     assert len(report.tables["coefficients"]) == 7
 
 
@@ -219,7 +222,7 @@ def test_without_any_coefficients_the_table_holds_the_truth_alone():
     report = Report()
     judge_coefficients(report, regression_test(), {}, np.array([1.0, 2.0]))
     assert report.tables["coefficients"] == [{"coefficient": 0, "true": 1.0}, {"coefficient": 1, "true": 2.0}]
-    assert report.distances == {}
+    assert report.metrics == {}
 
 
 def line(name, coefficients, framework="pytorch"):

@@ -32,7 +32,7 @@ def test_a_model_leads_back_to_its_commit_and_data_and_forward_to_its_test_metri
     assert chain["parameters"]["max_iterations"] == "20"
     assert stages_before(chain["dependencies"]) == {"generate_synthetic", "check_params"}
     assert chain["run"]["status"] == "FINISHED"
-    assert {"val/rmse", "test/rmse", "test/rmse_low", "test/rmse_high"} <= chain["metrics"].keys()
+    assert {"val/rmse", "test/rmse", "test_interval/rmse_low", "test_interval/rmse_high"} <= chain["metrics"].keys()
     assert digest(linear.root / MODEL) in {out["digest"] for out in chain["outputs"]}
     assert chain["unknown"] == []
     assert trace(chain["run"]["id"][:8], linear.root)["stage"] == chain["stage"]

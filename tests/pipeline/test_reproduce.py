@@ -97,7 +97,7 @@ def test_a_result_that_does_not_come_out_again_is_called_different(linear: Repos
     results.write_text(json.dumps(metrics | {"val/loss": 0.5 * metrics["val/loss"]}))
     linear.dvc("commit", "--force", "--quiet", TRAINING)  # a forged result
     linear.commit("Better than it is")
-    shown = linear.provenn("reproduce", "--json", TRAINING, code=1)
+    shown = linear.provenn("reproduce", "--json", TRAINING, code=4)
     answer = json.loads(shown.stdout)
     assert answer["verdict"] == DIFFERENT
     (loss,) = (number for number in answer["numbers"] if number["name"] == "val/loss")

@@ -38,9 +38,13 @@ def damage(path: Path, content: bytes) -> None:
 
 
 def set_aside(root: Path) -> list[bytes]:
-    return [path.read_bytes() for path in sorted((root / ".dvc" / "cache" / "damaged").iterdir())]
+    return [path.read_bytes() for path in sorted((root / ".dvc/tmp/provenn/damaged").rglob("*")) if path.is_file()]
 
 
+@pytest.mark.fault(
+    "An object that `repro` would restore is cut, altered or empty",
+    "it is set aside and named, and its stage runs again",
+)
 @pytest.mark.parametrize("content", [b"a.t", b"a.txt of b\n", b""], ids=["cut", "altered", "empty"])
 def test_a_damaged_object_is_set_aside_and_its_stage_runs(sleeping, content):
     sleeping.define({"a": stage("a")})
@@ -50,11 +54,15 @@ def test_a_damaged_object_is_set_aside_and_its_stage_runs(sleeping, content):
     (sleeping.root / "a.txt").unlink()
     outcomes, notes = repro()
     assert outcomes == {"a": "ran"}
-    assert "a: an object in DVC's cache is damaged; it is set aside in .dvc/cache/damaged/" in notes[0]
+    assert "a: an object in DVC's cache is damaged; it is set aside in .dvc/tmp/provenn/damaged/" in notes[0]
     assert (sleeping.root / "a.txt").read_text() == path.read_text() == WHOLE
     assert set_aside(sleeping.root) == [content]
 
 
+@pytest.mark.fault(
+    "An object of an earlier result, inside an output folder, is damaged when `repro` goes back to that result",
+    "the stage runs again, and the folder is whole",
+)
 def test_a_damaged_object_of_an_earlier_run_and_of_a_folder_is_found(sleeping):
     folder = stage("a", 0, ("in.txt",), ("made/one.txt", "made/two.txt")) | {"outs": ["made"]}
     sleeping.define({"a": folder})
@@ -71,6 +79,10 @@ def test_a_damaged_object_of_an_earlier_run_and_of_a_folder_is_found(sleeping):
     assert (sleeping.root / "made" / "two.txt").read_text() == "made/two.txt of a\n"
 
 
+@pytest.mark.fault(
+    "DVC has restored a cut object, and takes the output for unchanged",
+    "`repro` sees the wrong size, says so and makes it again",
+)
 def test_a_cut_output_that_dvc_restored_before_is_made_again(sleeping):
     sleeping.define({"a": stage("a")})
     repro()
@@ -85,6 +97,10 @@ def test_a_cut_output_that_dvc_restored_before_is_made_again(sleeping):
     assert (sleeping.root / "a.txt").read_text() == WHOLE
 
 
+@pytest.mark.fault(
+    "An entry of the run cache is cut",
+    "`repro` sets it aside, and the stage runs again",
+)
 @pytest.mark.parametrize("share", [0, 0.5, 0.99])
 def test_a_cut_entry_of_the_run_cache_is_set_aside_and_its_stage_runs(sleeping, share):
     sleeping.define({"a": stage("a")})
@@ -96,7 +112,7 @@ def test_a_cut_entry_of_the_run_cache_is_set_aside_and_its_stage_runs(sleeping, 
         (sleeping.root / name).unlink()
     outcomes, notes = repro()
     assert outcomes == {"a": "ran"}
-    assert "a: its entry in the run cache was cut; it is set aside in .dvc/cache/damaged/" in notes[0]
+    assert "a: its entry in the run cache was cut; it is set aside in .dvc/tmp/provenn/damaged/" in notes[0]
     assert entry.read_bytes() == whole
     runs = len(noted(sleeping))
     (sleeping.root / "a.txt").unlink()
@@ -104,6 +120,10 @@ def test_a_cut_entry_of_the_run_cache_is_set_aside_and_its_stage_runs(sleeping, 
     assert len(noted(sleeping)) == runs
 
 
+@pytest.mark.fault(
+    "dvc.lock is empty or cut",
+    "`sync` refuses it; `repro` puts back the one that git has and keeps what was left of the other",
+)
 @pytest.mark.parametrize("end", [0, 5, 17, 40, 150, -20], ids=str)
 def test_a_cut_lock_is_put_back_from_git_and_no_agreement_until_then(sleeping, end):
     sleeping.define({"a": stage("a")})
@@ -121,6 +141,10 @@ def test_a_cut_lock_is_put_back_from_git_and_no_agreement_until_then(sleeping, e
     assert (sleeping.root / "dvc.lock.damaged").read_bytes() == whole[:end]
 
 
+@pytest.mark.fault(
+    "dvc.lock is empty or cut, and git has none",
+    "one sentence with the command; after it everything is restored from the cache",
+)
 def test_a_cut_lock_that_git_does_not_have_is_left_with_the_next_step(sleeping):
     sleeping.define({"a": stage("a")})
     repro()
@@ -134,6 +158,10 @@ def test_a_cut_lock_that_git_does_not_have_is_left_with_the_next_step(sleeping):
     assert repro() == ({"a": "restored"}, [])
 
 
+@pytest.mark.fault(
+    "A conflict that git left in dvc.lock",
+    "it is the user's: it is named, and nothing is touched",
+)
 def test_a_conflict_that_git_left_in_a_lock_is_the_users(sleeping):
     sleeping.define({"a": stage("a")})
     repro()
@@ -155,6 +183,10 @@ def full_disk(tmp_path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
+@pytest.mark.fault(
+    "The disk of DVC's cache is full",
+    "the stage fails with the disk and the remedy named; with room, the next `repro` makes it",
+)
 def test_a_cache_on_a_full_disk_fails_the_stage_until_there_is_room(sleeping, full_disk):
     made = "for n in 1 2 3 4 5 6; do head -c 20000 /dev/zero > made/$n; echo $n >> made/$n; done"
     sleeping.define({"a": {"cmd": f"mkdir -p made && {made}", "deps": ["work.py"], "outs": ["made"]}})
@@ -171,6 +203,10 @@ def test_a_cache_on_a_full_disk_fails_the_stage_until_there_is_room(sleeping, fu
     assert repro() == ({"a": "restored"}, [])
 
 
+@pytest.mark.fault(
+    "The disk of the outputs is full or read-only",
+    "the stage fails, and the sentence names the disk",
+)
 @pytest.mark.parametrize(("option", "words"), [("rw", "the disk is full"), ("ro", "the disk is read-only")])
 def test_a_full_or_read_only_folder_of_outputs_is_named(sleeping, full_disk, option, words):
     folder = sleeping.root / "models"

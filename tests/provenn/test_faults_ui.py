@@ -28,6 +28,10 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
+@pytest.mark.fault(
+    "`provenn ui` is ended by Ctrl-C, SIGTERM or SIGKILL",
+    "the server and its workers end with it",
+)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_signal_ends_the_server_and_its_workers(repository: Repository, number: signal.Signals) -> None:
     ui, address, started = serving(repository)
@@ -41,6 +45,10 @@ def test_a_signal_ends_the_server_and_its_workers(repository: Repository, number
     assert not _is_open(address)
 
 
+@pytest.mark.fault(
+    "MLflow's server or its guard is killed under `provenn ui`",
+    "the command ends with one sentence and exit code 1, and nothing is left running",
+)
 @pytest.mark.parametrize("victim", [0, -1], ids=["guard", "worker"])
 def test_a_server_that_dies_ends_the_command_with_one_sentence(repository: Repository, victim: int) -> None:
     ui, _, started = serving(repository)
@@ -51,6 +59,10 @@ def test_a_server_that_dies_ends_the_command_with_one_sentence(repository: Repos
     assert gone(started)
 
 
+@pytest.mark.fault(
+    "The port of `provenn ui` is taken",
+    "one sentence, exit code 1, before anything is started",
+)
 def test_a_port_that_is_taken_is_one_sentence_before_anything_is_started(repository: Repository) -> None:
     before = sorted(repository.root.rglob("*"))
     with socket.create_server(("127.0.0.1", 0)) as other:

@@ -34,6 +34,10 @@ def running(shown: Repository, process: str | None, began: float, heard: float |
     return str(run.info.run_id)
 
 
+@pytest.mark.fault(
+    "A writer of this host was killed, and its run says RUNNING",
+    "the next `sync` or `repro` marks it KILLED, with the reason",
+)
 def test_a_process_of_this_host_that_is_gone(shown):
     process = subprocess.Popen(["sleep", "60"])
     lives = running(shown, f"{HERE} {process.pid}", began=0)
@@ -46,6 +50,10 @@ def test_a_process_of_this_host_that_is_gone(shown):
     assert run.data.tags["failure"] == f"process {process.pid} ended without closing its run: it was killed"
 
 
+@pytest.mark.fault(
+    "A host is lost, and its runs say RUNNING",
+    "after 24 hours without a new number `sync` marks them KILLED, with the reason",
+)
 def test_another_host_that_was_not_heard_of_for_long(shown):
     lost = running(shown, "elsewhere 7", began=2 * LONG, heard=LONG, **{STAGE: "a"})
     silent = running(shown, "elsewhere 8", began=LONG, **{STAGE: "a"})

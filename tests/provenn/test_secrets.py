@@ -92,6 +92,10 @@ def changed(repository: Repository) -> Repository:
     return repository
 
 
+@pytest.mark.fault(
+    "An uncommitted change holds a key or a password (35 kinds)",
+    "no run shows the patch; the note says in which file, not which key",
+)
 @pytest.mark.parametrize("name", ["src/new.py", "src/new.toml"])
 @pytest.mark.parametrize("kind", KEYS)
 def test_a_patch_with_a_key_is_left_out_and_the_note_says_where_but_not_which(changed, kind, name):
@@ -150,6 +154,10 @@ def test_only_the_changed_files_get_into_a_patch_whatever_their_paths_match(chan
     assert (source / "new.py").read_text() == "print(3)\n"
 
 
+@pytest.mark.fault(
+    "An untracked `.env` or credentials file lies beside the source",
+    "it gets into no patch",
+)
 @pytest.mark.parametrize(
     "name", [".env", "src/.env", "src/credentials.json", "secrets.toml", "id_rsa.py", ".aws/a.ini"]
 )
@@ -163,6 +171,10 @@ def test_a_new_file_that_is_named_for_secrets_is_no_change_and_in_no_patch(chang
     assert WORD not in patch
 
 
+@pytest.mark.fault(
+    "git tracks an `.env`",
+    "it is left out of the patch, which says so",
+)
 def test_a_file_for_secrets_that_git_tracks_is_left_out_of_the_patch_which_says_so(changed):
     changed.write("src/.env", f"NAME={WORD}\n")
     changed.git("add", "--force", "src/.env")
@@ -210,6 +222,10 @@ def test_an_address_is_shown_without_user_and_password(given, shown):
     assert shown_uri(given) == shown
 
 
+@pytest.mark.fault(
+    "The tracking URI holds a password",
+    "no command prints it, and no log, tag or run holds it",
+)
 @pytest.mark.parametrize("command", [("sync",), ("lineage", "a"), ("ui",), ("repro",)])
 def test_no_command_prints_the_password_of_the_tracking_uri(repository, command):
     stage = {"cmd": "python a.py", "outs": ["a.txt"]}

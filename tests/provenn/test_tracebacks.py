@@ -32,6 +32,10 @@ def refusal(repository: Repository, *command: str, code: int = 1, **variables: s
     return answer.stderr
 
 
+@pytest.mark.fault(
+    "params.yaml, a metric file or gate.yaml is nested 20,000 deep",
+    "one sentence that names the file",
+)
 @pytest.mark.parametrize("command", [("repro",), ("sync",), ("lineage", "a"), ("reproduce", "a"), ("deps",)])
 def test_deeply_nested_parameters(shown, command):
     shown.write("params.yaml", f"rate: {DEEP}\n")
@@ -57,6 +61,10 @@ def test_a_folder_for_a_file_of_the_gate(shown, name):
     assert f"{name} is a folder" in refusal(shown, "gate", code=2)
 
 
+@pytest.mark.fault(
+    "A folder lies where a file is expected, or a file where a folder is",
+    "one sentence that names it",
+)
 @pytest.mark.parametrize("name", ["dvc.lock", "params.yaml"])
 @pytest.mark.parametrize("command", ["repro", "sync"])
 def test_a_folder_for_a_file_of_the_pipeline(shown, name, command):
@@ -95,16 +103,28 @@ def refusing() -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.mark.fault(
+    "The tracking server refuses the user (401)",
+    "one sentence with the variables to set",
+)
 def test_a_server_that_refuses_the_user(shown, refusing):
     said = refusal(shown, "sync", MLFLOW_TRACKING_URI=refusing)
     assert "refuses this user (401): set MLFLOW_TRACKING_USERNAME" in said
 
 
+@pytest.mark.fault(
+    "The tracking URI is malformed",
+    "one sentence that names it, without its password",
+)
 @pytest.mark.parametrize("uri", ["http://[::1", "http://host:port/x", "sqlite:/x.db", "htp://x", "mysql://u@h/x"])
 def test_an_address_that_is_none(shown, uri):
     assert uri.replace("u@", "***@") in refusal(shown, "sync", MLFLOW_TRACKING_URI=uri)
 
 
+@pytest.mark.fault(
+    "A package is missing",
+    "one sentence with the command that installs it",
+)
 @pytest.mark.parametrize(("package", "command"), [("typer", "gate"), ("mlflow", "sync"), ("dvc", "repro")])
 def test_a_package_that_is_missing(shown, package, command):
     shown.write(f"src/{package}/__init__.py", f"raise ModuleNotFoundError('No module', name='{package}')\n")

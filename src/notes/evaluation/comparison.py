@@ -103,24 +103,26 @@ def coefficient_distance(coefficients: Any, reference: Any) -> dict[str, float]:
     }
 
 
-def choose_champion(validation: Mapping[str, Mapping[str, float]], direction: str, candidates: Sequence[str]) -> str:
-    """Return the candidate with the best val/primary; ties go to the lower val/loss, then to the earlier candidate.
+def choose_champion(
+    validation: Mapping[str, Mapping[str, float]], metric: str, direction: str, candidates: Sequence[str]
+) -> str:
+    """Return the candidate with the best `metric`; ties go to the lower val/loss, then to the earlier candidate.
 
     `validation` maps a model's name to its metrics; `direction` is "maximize" or "minimize". A model without a finite
-    val/loss loses its ties. Raises UserError when a candidate has no finite val/primary.
+    val/loss loses its ties. Raises UserError when a candidate has no finite `metric`.
     """
     if direction not in ("maximize", "minimize"):
-        raise UserError(f"The direction of val/primary is {direction!r}: it must be 'maximize' or 'minimize'.")
+        raise UserError(f"The direction of {metric} is {direction!r}: it must be 'maximize' or 'minimize'.")
     if not candidates:
         raise UserError("There is no candidate for champion: name at least one model.")
     sign = -1.0 if direction == "maximize" else 1.0
 
     def rank(model: str) -> tuple[float, float]:
         metrics = validation.get(model, {})
-        primary, loss = metrics.get("val/primary", math.nan), metrics.get("val/loss", math.inf)
-        if not math.isfinite(primary):
-            raise UserError(f"{model} has no finite val/primary: train it again with `dvc repro`.")
-        return sign * primary, loss if math.isfinite(loss) else math.inf
+        value, loss = metrics.get(metric, math.nan), metrics.get("val/loss", math.inf)
+        if not math.isfinite(value):
+            raise UserError(f"{model} has no finite {metric}: train it again with `dvc repro`.")
+        return sign * value, loss if math.isfinite(loss) else math.inf
 
     return min(candidates, key=rank)
 

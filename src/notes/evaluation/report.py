@@ -9,7 +9,7 @@ import numpy as np
 from notes.data.tasks import Split, Task
 from notes.evaluation.comparison import coefficient_distance, holm, least_squares, mcnemar, paired_rmse
 from notes.evaluation.metrics import accuracy, calibration, calibration_error, mean_log_loss, per_class, r2, rmse
-from notes.intervals import Interval
+from notes.intervals import Interval, metrics_of_interval
 from notes.validation import check_predictions
 
 Table = list[dict[str, Any]]
@@ -46,20 +46,18 @@ class Options:
 
 @dataclass
 class Report:
-    """What an evaluation found, by `<model>/<metric>`, and tables by name.
-
-    `metrics` are those of a model by itself, `distances` compare it with others.
-    """
+    """What an evaluation found, by `<model>/<metric>`, and tables by name."""
 
     metrics: dict[str, float] = field(default_factory=dict)
-    distances: dict[str, float] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
 
 
 def metrics_of(report: Report, model: str) -> dict[str, float]:
-    """Return the metrics of one model under the names that all tasks share: test/primary, test/rmse, …"""
+    """Return the metrics of one model, without the ends of their intervals, under names that all models share."""
     return {
-        name.removeprefix(f"{model}/"): value for name, value in report.metrics.items() if name.startswith(f"{model}/")
+        name.removeprefix(f"{model}/"): value
+        for name, value in report.metrics.items()
+        if name.startswith(f"{model}/test/")
     }
 
 
@@ -108,10 +106,6 @@ def judge(
     ]
     _conclude(table, options.equivalence_margin)
     report.tables["paired_tests"] = table
-    # Of the table and not of a model: Holm's p value is another one when another model of the table changes.
-    report.distances |= {
-        f"{row['model']}/p_value_against_counterpart": row["p_holm"] for row in table if row["p_holm"] is not None
-    }
     return report
 
 
@@ -127,8 +121,8 @@ def judge_coefficients(report: Report, train: Split, coefficients: Mapping[str, 
         length = max(len(found), len(truth))
         from_truth = coefficient_distance(_padded(found, length), _padded(truth, length))
         from_solution = coefficient_distance(found, least_squares(powers, train.targets))
-        report.distances[f"{model}/coefficients/max_absolute_from_truth"] = from_truth["max_absolute"]
-        report.distances[f"{model}/coefficients/max_relative_from_least_squares"] = from_solution["max_relative"]
+        report.metrics[f"{model}/coefficients/max_absolute_from_truth"] = from_truth["max_absolute"]
+        report.metrics[f"{model}/coefficients/max_relative_from_least_squares"] = from_solution["max_relative"]
     width = max(len(values) for values in (truth, *coefficients.values()))
     columns = {"true": truth, **coefficients}
     report.tables["coefficients"] = [
@@ -140,7 +134,7 @@ def judge_coefficients(report: Report, train: Split, coefficients: Mapping[str, 
 def _judge_regression(report: Report, model: str, targets: np.ndarray, predicted: np.ndarray, options: Options) -> None:
     error = rmse(targets, predicted, **options.resampling())
     explained = r2(targets, predicted, **options.resampling())
-    _add(report, model, rmse=error, r2=explained, primary=error)
+    _add(report, model, rmse=error, r2=explained)
 
 
 def _judge_classifier(
@@ -155,7 +149,7 @@ def _judge_classifier(
     share = accuracy(labels, decided, options.confidence)
     loss = mean_log_loss(labels, probabilities, **options.resampling())
     gap = calibration_error(labels, probabilities, options.calibration_bins, **options.resampling())
-    _add(report, model, accuracy=share, log_loss=loss, calibration_error=gap, primary=share)
+    _add(report, model, accuracy=share, log_loss=loss, calibration_error=gap)
     classes = per_class(labels, decided, probabilities.shape[1], options.confidence)
     bins, _ = calibration(labels, probabilities, options.calibration_bins)
     report.tables.setdefault("per_class", []).extend(
@@ -185,8 +179,7 @@ def _conclude(table: Table, margin: float | None) -> None:
 
 def _add(report: Report, model: str, **values: Interval) -> None:
     for name, found in values.items():
-        for end, value in (("", found.value), ("_low", found.low), ("_high", found.high)):
-            report.metrics[f"{model}/test/{name}{end}"] = float(value)
+        report.metrics |= metrics_of_interval(model, name, found)
 
 
 def _padded(coefficients: np.ndarray, length: int) -> np.ndarray:

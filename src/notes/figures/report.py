@@ -12,6 +12,7 @@ from notes.data.tasks import Naming, Task
 from notes.figures.classification import calibration_curve, confusion_matrix, decision_boundary, misclassified_images
 from notes.figures.comparison import model_comparison
 from notes.figures.regression import coefficients, fitted_lines, predicted_against_true
+from notes.intervals import interval_of
 from notes.loading import TrainedModel
 
 Rows = Sequence[Mapping[str, Any]]
@@ -52,15 +53,12 @@ def report_figures(
 
 
 def _comparison(task: Task, models: Mapping[str, TrainedModel], found: Findings) -> Figure:
-    def interval(name: str) -> tuple[float, float, float]:
-        primary = f"{name}/test/primary"
-        return found.metrics[primary], found.metrics[f"{primary}_low"], found.metrics[f"{primary}_high"]
-
-    rows = [(name, *interval(name), model.framework) for name, model in models.items()]
-    value, low, high = interval(found.champion)
+    metric = task.primary_metric
+    rows = [(name, *interval_of(found.metrics, name, metric), model.framework) for name, model in models.items()]
+    value, low, high = interval_of(found.metrics, found.champion, metric)
     reached = f"{value:.4g} ({low:.4g} to {high:.4g})"
     title = f"{found.naming.title}: {found.champion}, the champion on validation, reaches {reached}"
-    return model_comparison(rows, f"test {task.primary_metric}", title, task.direction)
+    return model_comparison(rows, f"test {metric}", title, task.direction)
 
 
 def _regression(

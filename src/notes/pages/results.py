@@ -7,6 +7,7 @@ from typing import Any
 
 from notes.data.tasks import TASKS
 from notes.files import UserError, read_json, read_rows, read_values
+from notes.intervals import interval_of
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def load_results(root: Path = Path(), tasks: Iterable[str] = TASKS) -> list[Mode
     results: list[ModelResult] = []
     for task in (TASKS[name] for name in tasks):
         folder = _folder(root, task.name)
-        metrics = read_json(folder / "models.json")
+        metrics, measured = read_json(folder / "models.json"), f"/test/{task.primary_metric}"
         champion = read_json(folder / "champion.json")["model"]
         compared = {row["model"]: _comparison(row) for row in read_values(folder / "tables" / "paired_tests.csv")}
         rows = len(read_rows(folder / "tables" / "predictions.csv"))
@@ -61,14 +62,12 @@ def load_results(root: Path = Path(), tasks: Iterable[str] = TASKS) -> list[Mode
                 task=task.name,
                 model=model,
                 metric=task.primary_metric,
-                value=metrics[f"{model}/test/primary"],
-                low=metrics[f"{model}/test/primary_low"],
-                high=metrics[f"{model}/test/primary_high"],
+                **interval_of(metrics, model, task.primary_metric)._asdict(),
                 champion=model == champion,
                 rows=rows,
                 comparison=compared.get(model),
             )
-            for model in (name.removesuffix("/test/primary") for name in metrics if name.endswith("/test/primary"))
+            for model in (name.removesuffix(measured) for name in metrics if name.endswith(measured))
         ]
         results += sorted(found, key=lambda result: result.value, reverse=task.direction == "maximize")
     return results

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,11 +12,11 @@ from typing import Any
 from provenn.contents import has_content
 from provenn.fast_yaml import parse_yaml
 
-FOLDER = "damaged"  # below DVC's cache
+ASIDE = Path(".dvc/tmp/provenn/damaged")  # below the root: nothing is deleted that somebody may still want to look at
 
 
 def set_aside_damaged(repo: Any, stage: Any) -> list[str]:
-    """Move what DVC would restore for a stage that has changed, and that is damaged, to `damaged` in the cache.
+    """Move what DVC would restore for a stage that has changed, and that is damaged, to ASIDE.
 
     DVC takes a read-only object for whole without a look. Only what it would now take from the cache is hashed. Returns
     a line for each thing that was moved.
@@ -25,6 +26,7 @@ def set_aside_damaged(repo: Any, stage: Any) -> list[str]:
 
     if not getattr(stage, "name", None):
         return []
+    root = Path(repo.root_dir)
     as_recorded = [(dependency, dict(vars(dependency))) for dependency in stage.deps]
     told = []
     try:
@@ -35,14 +37,14 @@ def set_aside_damaged(repo: Any, stage: Any) -> list[str]:
             return []
         runs = Path(repo.stage_cache._get_cache_dir(_get_stage_hash(stage)))
         for entry in sorted(runs.iterdir()) if runs.is_dir() else ():
-            if not _is_whole(entry):
-                kept = _move(repo, entry)
+            if not is_run_cache_entry(entry):
+                kept = set_aside(root, entry)
                 told.append(f"{stage.addressing}: its entry in the run cache was cut; it is set aside in {kept}.")
         if stored := repo.stage_cache._load(stage):
             outs += repo.stage_cache._create_stage(stored, wdir=stage.wdir).outs
         for path in dict.fromkeys(path for out in outs if out.status() for path in _objects(out)):
             if path.is_file() and not has_content(path, (path.parent.name + path.name).removesuffix(".dir")):
-                kept = _move(repo, path)
+                kept = set_aside(root, path)
                 told.append(
                     f"{stage.addressing}: an object in DVC's cache is damaged; it is set aside in {kept}, and the "
                     "stage runs again."
@@ -74,6 +76,31 @@ def forget_wrong_sizes(stage: Any) -> list[str]:
     return wrong
 
 
+def is_run_cache_entry(path: Path) -> bool:
+    """Tell whether a file is a whole entry of the run cache; DVC takes one whose end is missing for valid."""
+    from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA
+    from voluptuous import Invalid
+    from yaml import YAMLError
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = COMPILED_LOCK_FILE_STAGE_SCHEMA(parse_yaml(text))
+    except (OSError, UnicodeDecodeError, YAMLError, Invalid):
+        return False
+    return bool(content.get("outs")) and text.endswith("\n")
+
+
+def set_aside(root: Path, path: Path) -> Path:
+    """Move a file or a folder to ASIDE, and return where it is now, seen from the root."""
+    inside = path.relative_to(root) if path.is_relative_to(root) else path.relative_to(path.anchor)
+    target = root / ASIDE / time.strftime("%Y%m%d-%H%M%S") / inside
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(path, target)
+    with suppress(OSError):
+        path.parent.rmdir()  # DVC fails on a folder of the run cache without an entry
+    return target.relative_to(root)
+
+
 def _objects(out: Any) -> Iterator[Path]:
     """Yield the cache's files of an output: its object, or a folder's list and the objects that are named there."""
     if out.protocol != "local" or not out.hash_info:
@@ -84,29 +111,3 @@ def _objects(out: Any) -> Iterator[Path]:
         with suppress(OSError, ValueError, TypeError, KeyError):
             for item in json.loads(own.read_bytes()):
                 yield Path(out.cache.oid_to_path(item["md5"]))
-
-
-def _is_whole(entry: Path) -> bool:
-    """Tell whether a run-cache entry is one; DVC takes one whose end is missing for valid, and then fails on it."""
-    from yaml import YAMLError
-
-    try:
-        text = entry.read_text(encoding="utf-8")
-        content = parse_yaml(text)
-    except (OSError, UnicodeDecodeError, YAMLError):
-        return False
-    outs = content.get("outs") if isinstance(content, dict) and content.get("cmd") else None
-    listed = isinstance(outs, list) and all(isinstance(out, dict) and "path" in out for out in outs)
-    return listed and text.endswith("\n")
-
-
-def _move(repo: Any, path: Path) -> str:
-    """Move a file to the cache's folder of damaged ones, and return where it is, seen from the root."""
-    # Flat: DVC would take a file in a folder with a name of two letters for an object.
-    folder = Path(repo.cache.legacy.path, FOLDER)
-    folder.mkdir(exist_ok=True)
-    target = folder / f"{time.time_ns()}.{path.parent.name[:2]}{path.name}"
-    path.replace(target)
-    with suppress(OSError):
-        path.parent.rmdir()  # DVC fails on a folder of the run cache without an entry
-    return os.path.relpath(target, repo.root_dir)

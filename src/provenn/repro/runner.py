@@ -55,6 +55,11 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def log_path(root: Path, name: str) -> Path:
+    """Return the file that holds the output of a stage's last process."""
+    return root / FOLDER / "logs" / f"{name.replace('/', '_').replace(':', '_')}.log"
+
+
 def reproduce(root: Path, targets: Iterable[str], jobs: int, view: View) -> Report:
     """Bring `targets`, or everything, up to date in the DVC repository at `root`, `jobs` stages at once.
 
@@ -174,7 +179,7 @@ class Runner:
         if name not in self._changed and forget_lost_outputs(self.plan.repo, self.plan.stages[name]):
             self.view.note(f"{name}: the outputs that dvc.lock names are lost; an earlier run of it is taken instead.")
         self._changed.add(name)
-        log = self.root / FOLDER / "logs" / f"{name.replace('/', '_').replace(':', '_')}.log"
+        log = log_path(self.root, name)
         process = StageProcess(name, log, self.tracking.begin(name))
         self._running.append(process)
         self.report.logs[name] = log

@@ -62,7 +62,13 @@ class LiveView:
 
     def shown(self) -> AbstractContextManager[object]:
         """Return the context in which the table is on the screen."""
-        return Live(console=self._console, get_renderable=self._table, refresh_per_second=4, transient=True)
+        return Live(
+            console=self._console,
+            get_renderable=self._table,
+            refresh_per_second=4,
+            transient=True,
+            redirect_stdout=False,  # colorama, which DVC starts, would keep what stands there in its place to the end
+        )
 
     def started(self, process: StageProcess) -> None:
         """Add the stage to the table."""

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from provenn.record import RECORD, Record, new_path, process_name
@@ -13,6 +14,7 @@ from provenn.repro.report import Report
 ENDED: dict[Outcome, str] = {"ran": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "restored": "RESTORED"}
 # How long the pipeline's end waits for the runs of many stages to be written; the results are all there by then.
 WRITER_SECONDS = 600.0
+SILENT_SECONDS = 3.0
 
 
 class Tracking:
@@ -61,12 +63,18 @@ class Tracking:
         self._record.append({"ended": report.status, **ending})
         if report.stopped_by:
             return
-        try:
-            said, _ = self._writer.communicate(timeout=WRITER_SECONDS)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            said = "MLflow is still being written, in the background; `provenn sync` says when it agrees."
-        for line in said.splitlines():
+        for line in self._last_words(note).splitlines():
             note(line)
+
+    def _last_words(self, note: Callable[[str], None]) -> str:
+        assert self._writer
+        with suppress(subprocess.TimeoutExpired):
+            return self._writer.communicate(timeout=SILENT_SECONDS)[0]
+        note("the stages have ended; MLflow is being brought up to date")
+        try:
+            return self._writer.communicate(timeout=WRITER_SECONDS)[0]
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            return "MLflow is still being written, in the background; `provenn sync` says when it agrees."
 
     def _start(self) -> None:
         self._record = Record(new_path(self.root, "pipeline"))

@@ -23,7 +23,7 @@ from provenn.view.meta import meta_of
 from provenn.view.records import find_record
 
 IDENTICAL, WITHIN_TOLERANCE, DIFFERENT = "bit-identical", "within tolerance on another numeric platform", "different"
-EXIT_CODES = {IDENTICAL: 0, WITHIN_TOLERANCE: 3, DIFFERENT: 1}
+EXIT_CODES = {IDENTICAL: 0, WITHIN_TOLERANCE: 3, DIFFERENT: 4}  # 1 is that it could not be run
 
 
 @dataclass

@@ -1,7 +1,5 @@
 """`provenn verify`: the working folder, dvc.lock, DVC's cache and run cache and MLflow, each against the digests."""
 
-import shutil
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,11 +13,10 @@ from provenn.entry import Entry, is_outside
 from provenn.exclusive import only_one
 from provenn.files import UserError
 from provenn.lock import read_lock
+from provenn.repro.damaged import is_run_cache_entry, set_aside
 from provenn.repro.runner import View, available_cores, reproduce
 from provenn.view.store import connect
 from provenn.view.sync import stored_runs, synchronise
-
-ASIDE = Path(".dvc/tmp/provenn/damaged")  # below the root: nothing is deleted that somebody may still want to look at
 
 
 @dataclass(frozen=True)
@@ -56,13 +53,13 @@ def find_damage(root: Path) -> Iterator[Damage]:
 def heal(root: Path, found: Iterable[Damage], view: View) -> list[Damage]:
     """Set aside what is damaged, bring it back from the cache, by running stages, and from `provenn sync`.
 
-    Returns what is damaged still. Nothing is deleted: what was in the way lies in ASIDE.
+    Returns what is damaged still. Nothing is deleted: what was in the way is set aside.
     """
     found = list(found)
     with only_one(root, "repro", wait_s=0):
         for damage in found:
             if damage.file:
-                view.note(f"{damage.what} was set aside: {_set_aside(root, Path(damage.file))}")
+                view.note(f"{damage.what} was set aside: {set_aside(root, Path(damage.file))}")
         lost = [damage.what for damage in found if damage.place == "working folder"]
         with open_dvc(root) as repo, suppress(CheckoutError):  # what the cache lacks, a stage makes again
             if lost:
@@ -70,14 +67,6 @@ def heal(root: Path, found: Iterable[Damage], view: View) -> list[Damage]:
     reproduce(root, (), available_cores(), view)
     synchronise(root)
     return list(find_damage(root))
-
-
-def _set_aside(root: Path, file: Path) -> Path:
-    inside = file.relative_to(root) if file.is_relative_to(root) else file.relative_to(file.anchor)
-    target = root / ASIDE / time.strftime("%Y%m%d-%H%M%S") / inside
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(file, target)
-    return target.relative_to(root)
 
 
 def _in_cache(root: Path) -> Iterator[Damage]:
@@ -92,15 +81,10 @@ def _in_cache(root: Path) -> Iterator[Damage]:
 
 
 def _in_run_cache(root: Path) -> Iterator[Damage]:
-    from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA
-    from dvc.utils.serialize import load_yaml
-
     with open_dvc(root) as repo:
         runs = Path(repo.stage_cache.cache_dir)
     for path in sorted(runs.glob("??/*/*")):
-        try:
-            COMPILED_LOCK_FILE_STAGE_SCHEMA(load_yaml(str(path)))["outs"]
-        except Exception:  # of YAML, of the schema, of a missing key: it is no entry in any case
+        if not is_run_cache_entry(path):
             yield Damage("run cache", path.name, "is cut", "`provenn verify --fix` sets it aside", str(path))
 
 

@@ -1,6 +1,6 @@
 """What a stage's `meta: provenn:` in dvc.yaml declares for MLflow. Every field has a default that asks for nothing."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -31,6 +31,12 @@ class Meta(BaseModel):
     )
     scores: dict[str, str] = Field(
         {}, description="file: folder. A number `<name>/<metric>` of the file belongs on the run of `<folder>/<name>.*`"
+    )
+    champion: str | None = Field(
+        None, description="the text among the stage's metrics that names the best of the models which `scores` judge"
+    )
+    headline: dict[str, Literal["maximize", "minimize"]] = Field(
+        {}, description="metrics that the experiment's page shows first, and which end is up; the first one sorts"
     )
     children: list[str] = Field([], description="files read whose runs stand below this one")
     tolerances: dict[str, Annotated[float, Field(ge=0)] | Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?%$")]] = Field(

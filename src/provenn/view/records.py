@@ -11,6 +11,8 @@ from provenn.entry import Entry
 from provenn.record import FOLDER, WRITER_SECONDS
 from provenn.view.contents import Point
 
+KEPT = FOLDER / "kept"  # the records of results, below the repository's root
+
 
 @dataclass
 class Told:
@@ -76,6 +78,11 @@ def keep_record(root: Path, path: Path, entry: Entry) -> None:
     path.replace(target)
 
 
+def record_name(key: str, result: str) -> str:
+    """Return the name of the file in KEPT that is the record of a result."""
+    return f"{key[:32]}-{result[:32]}.jsonl"
+
+
 def wait_for_writers(root: Path) -> None:
     """Wait until the runs of stages that have ended are written: their records are put away then.
 
@@ -114,7 +121,7 @@ def process_is_dead(name: str, since: int) -> bool:
 
 
 def _kept(root: Path, entry: Entry) -> Path:
-    return root / FOLDER / "kept" / f"{entry.key[:32]}-{entry.result[:32]}.jsonl"
+    return root / KEPT / record_name(entry.key, entry.result)
 
 
 def _row(line: bytes) -> dict[str, Any] | None:

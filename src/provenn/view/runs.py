@@ -87,9 +87,23 @@ class StoredRuns:
         run, above = self.current(child), self.current(parent)
         if run is None or above is None or run.data.tags.get(PARENT) == above.info.run_id:
             return False
-        self.client.set_tag(run.info.run_id, PARENT, above.info.run_id)
-        run.data.tags[PARENT] = above.info.run_id
+        self.tag(run, PARENT, above.info.run_id)
         return True
+
+    def tagged(self, tag: str, values: set[str]) -> "list[Run]":
+        """Return the runs whose tag has one of the values."""
+        return [run for run in self._ids.values() if run.data.tags.get(tag) in values]
+
+    def tag(self, run: "Run", tag: str, value: str) -> None:
+        """Give a run a tag, unless it has it."""
+        if run.data.tags.get(tag) != value:
+            self.client.set_tag(run.info.run_id, tag, value)
+            run.data.tags[tag] = value
+
+    def untag(self, run: "Run", tag: str) -> None:
+        """Take a tag from a run, if it has it."""
+        if run.data.tags.pop(tag, None) is not None:
+            self.client.delete_tag(run.info.run_id, tag)
 
     def add(self, run: "Run") -> None:
         """Take in a run."""

@@ -14,6 +14,7 @@ from urllib.request import ProxyHandler, build_opener
 from provenn.addresses import shown_uri
 from provenn.files import UserError
 from provenn.view.guard import GRACE_SECONDS, end_session
+from provenn.view.pages import links
 from provenn.view.store import ARTIFACTS, connect, store_folder, tracking_uri
 
 HOST = "127.0.0.1"
@@ -31,7 +32,7 @@ def serve(root: Path, port: int) -> int:
     if given := os.environ.get("MLFLOW_TRACKING_URI"):
         raise UserError(f"MLFLOW_TRACKING_URI is set: open {shown_uri(given)} instead, or unset it.")
     port = _free_port(port)
-    connect(root)
+    client = connect(root)
     command = [
         *(sys.executable, "-P", "-m", "mlflow", "server", "--backend-store-uri", tracking_uri(root)),
         *("--artifacts-destination", str(store_folder(root) / ARTIFACTS)),
@@ -51,7 +52,7 @@ def serve(root: Path, port: int) -> int:
         env={"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | os.environ,
     )
     try:
-        _watch(guard, port, signals)
+        _watch(guard, port, signals, links(client))
     finally:
         _end(guard)
     if not signals:
@@ -59,12 +60,14 @@ def serve(root: Path, port: int) -> int:
     return 0
 
 
-def _watch(guard: "subprocess.Popen[bytes]", port: int, signals: list[int]) -> None:
-    """Wait until the server has ended or is asked to; say where it is once it answers."""
+def _watch(guard: "subprocess.Popen[bytes]", port: int, signals: list[int], pages: dict[str, str]) -> None:
+    """Wait until the server has ended or is asked to; say where it is, and its pages, once it answers."""
     address, deadline, answered = f"http://{HOST}:{port}", time.monotonic() + START_SECONDS, False
     while guard.poll() is None and not signals:
         if not answered and (answered := _answers(f"{address}/health")) and guard.poll() is None:
-            print(f"MLflow: {address}/{PAGE}   (Ctrl-C ends it)", flush=True)
+            width = max(map(len, pages), default=0)
+            lines = [f"  {name:{width}}  {address}/{page}" for name, page in pages.items()]
+            print("\n".join([f"MLflow: {address}/{PAGE}   (Ctrl-C ends it)", *lines]), flush=True)
         elif not answered and time.monotonic() > deadline:
             raise UserError(f"MLflow's server did not answer within {START_SECONDS:.0f} s: run `provenn ui` again.")
         time.sleep(TICK_SECONDS)

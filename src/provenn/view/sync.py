@@ -16,7 +16,9 @@ from provenn.files import UserError
 from provenn.lock import past_locks, read_lock
 from provenn.repository import commit_tags, uncommitted_patch
 from provenn.view import contents as shown
+from provenn.view.champion import crown, explain_versions
 from provenn.view.meta import meta_of
+from provenn.view.pages import describe, mark_current
 from provenn.view.records import Told, find_record, wait_for_writers
 from provenn.view.run import PARTIAL, PATCH, RESTORED, log_scores, register_models, view
 from provenn.view.runs import StoredRuns
@@ -146,6 +148,10 @@ class _Projection:
                 )
         for entry in self.entries.values():
             relate(entry, self.entries, self.runs, self.contents, self.report, newest=self.commit is None)
+        if self.commit is None:
+            mark_current(self.root, self.entries, self.runs)
+            explain_versions(self.entries, self.runs)
+            describe(self.root, self.entries, self.runs)
 
     def _show(self, entry: Entry) -> None:
         run = self.runs.current(entry)
@@ -195,13 +201,20 @@ def relate(
     meta = meta_of(entry)
     if not runs.current(entry) or not (meta.scores or meta.children):
         return
-    with contents.files_of(entry, [path for path in shown.needed_paths(entry) if path in meta.scores]) as (found, _):
+    judged = {
+        path: maker
+        for folder in dict.fromkeys(meta.scores.values())
+        for path, maker in as_read(entry, folder, entries).items()
+    }
+    said = [out for out in entry.outs if out in meta.scores or (meta.champion and out in entry.metrics)]
+    with contents.files_of(entry, said) as (found, _):
         values = shown.scores(found)
-    for folder in dict.fromkeys(meta.scores.values()):
-        for path, maker in as_read(entry, folder, entries).items():
-            run, numbers = runs.current(maker), values.get(str(Path(path).with_suffix("")))
-            if run and numbers and log_scores(runs.client, run, numbers, replace=newest):
-                report.scored.append(maker.name)
+        if meta.champion and newest:
+            crown(found, judged, runs)
+    for path, maker in judged.items():
+        run, numbers = runs.current(maker), values.get(str(Path(path).with_suffix("")))
+        if run and numbers and log_scores(runs.client, run, numbers, replace=newest):
+            report.scored.append(maker.name)
     if newest:
         makers = [maker for path in meta.children for maker in as_read(entry, path, entries).values()]
         report.nested += [maker.name for maker in makers if runs.nest(maker, entry)]
