@@ -13,6 +13,7 @@ from provenn.dependencies import deps
 from provenn.files import UserError
 from provenn.gate import gate
 from provenn.repository import find_root
+from provenn.trust.exports.command import export
 
 app = typer.Typer(
     help="For any DVC repository: stages side by side, MLflow as a view of dvc.lock, results traced and repeated.",
@@ -148,19 +149,19 @@ def attest(
 ) -> None:
     """Sign, for each stage, what made its results: an in-toto statement with SLSA provenance in attestations/.
 
+    Models are signed too, so that `model_signing verify key` checks them alone.
+
     It names the commit, command, parameters and platform, and of every file
     DVC's MD5 and the SHA-256. Commit the folder; your private key stays in
     ~/.config/provenn/. Others check it with `provenn verify --attestations`.
     """
     from provenn.trust.attest import attest as sign_stages
 
-    signed, kept, public = sign_stages(find_root(), targets or (), key)
+    done = sign_stages(find_root(), targets or (), key)
     if as_json:
-        print(json.dumps({"signed": signed, "unchanged": kept, "key": str(public)}, indent=2))
+        print(json.dumps(done.as_json(), indent=2))
     else:
-        print(
-            f"{len(signed)} stages signed, {len(kept)} were already. Commit attestations/; the public key is {public}."
-        )
+        print(done.sentence)
 
 
 @app.command()
@@ -189,7 +190,7 @@ def verify(
     if keys and not attestations:
         raise UserError("--key is for `provenn verify --attestations`.")
     if attestations:
-        from provenn.trust.attest import verify_attestations
+        from provenn.trust.check import verify_attestations
 
         answer = verify_attestations(root, keys or ())
         lines, shown, sentence = [*map(str, answer.findings)], asdict(answer), answer.sentence
@@ -246,3 +247,4 @@ def gc(
 
 app.command()(gate)
 app.command()(deps)
+app.command()(export)

@@ -62,6 +62,11 @@ class Contents:
             return "the cache"
         return "git's history" if self._from_history(path, value) is not None else None
 
+    def find(self, path: str, value: str) -> Path | None:
+        """Return a file with this content, in the working folder or in the cache; None when git alone may have it."""
+        here = self.root / path
+        return here if has_content(here, value) else self._object(value)
+
     def read(self, path: str, value: str) -> bytes | None:
         """Return the content of a file, or None when it is nowhere."""
         with tempfile.TemporaryDirectory() as folder:
@@ -75,8 +80,7 @@ class Contents:
                 return [path]
             return [lost for name, made in listing.items() for lost in self.take(f"{path}/{name}", made, into)]
         target = into / path
-        here = self.root / path
-        source = here if has_content(here, value) else self._object(value)
+        source = self.find(path, value)
         content = None if source else self._from_history(path, value)
         if source is None and content is None:
             return [path]

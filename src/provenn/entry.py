@@ -103,6 +103,17 @@ def producers(entries: Mapping[str, Entry], path: str) -> dict[str, Entry]:
     }
 
 
+def as_read(entry: Entry, path: str, entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Return the stages that made what a stage read at `path`, by output; none when one has made another since."""
+    made = {out: maker for out, maker in producers(entries, path).items() if out == path or out.startswith(f"{path}/")}
+    if path not in entry.deps:  # files of the folder, one by one
+        return {out: maker for out, maker in made.items() if entry.deps.get(out) == maker.outs[out]}
+    if path in made:
+        return made if entry.deps[path] == made[path].outs[path] else {}
+    files = {out.removeprefix(f"{path}/"): maker.outs[out] for out, maker in made.items()}
+    return made if directory_digest(files) == entry.deps.get(path) else {}
+
+
 def directory_digest(files: Mapping[str, str]) -> str:
     """Return DVC's digest of a folder from its files' relative paths and digests."""
     listing = [{"md5": files[path], "relpath": path} for path in sorted(files)]

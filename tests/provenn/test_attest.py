@@ -5,16 +5,21 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from repository import Repository, once
+from securesystemslib.signer import CryptoSigner
 from typer.testing import CliRunner
 
 from provenn.cli import app
 from provenn.files import UserError
-from provenn.trust.attest import attest, attest_rerun, verify_attestations
+from provenn.trust.attest import attest, attest_rerun
+from provenn.trust.check import verify_attestations
+from provenn.trust.model_signatures import sign_model
 from provenn.trust.reproduce import reproduce
 from provenn.trust.signatures import load_signer, write_public_key, write_signed
 
@@ -34,6 +39,11 @@ STAGES = {
     # Of a folder that git knows one half of, beside what a tool left there.
     "report": {"cmd": "cat scores/* > report.txt", "deps": ["scores"], "outs": [{"report.txt": {"cache": False}}]},
 }
+MODEL = "attestations/models/model.txt.sig"
+MODELS = {
+    "one": {"path": "model.txt", "type": "model"},
+    "many": {"path": "data", "type": "model"},
+}
 
 
 def attested(root: Path) -> None:
@@ -42,7 +52,7 @@ def attested(root: Path) -> None:
     repository.write("params.yaml", "rate: 0.2\nsizes: [3, 2]\n")
     repository.write("raw.csv", "1,2\n")
     repository.write("code/train.py", "print(1)\n")
-    repository.define(STAGES)
+    repository.define(STAGES, artifacts=MODELS)
     for ignoring in (".gitignore", ".dvcignore"):
         repository.write(ignoring, "__pycache__\n")
     repository.environment["XDG_CONFIG_HOME"] = str(root.parent / "attested-keys")
@@ -159,6 +169,13 @@ def rewrite_history(root: Path) -> None:
     repository.commit("All new")
 
 
+def sign_model_with_another_key(root: Path) -> None:
+    """Sign a changed model with a stranger's key."""
+    load_signer(root / "stranger.pem", create=True)
+    replace_in("model.txt", "1", "2")(root)
+    sign_model(root / "model.txt", root / "stranger.pem", root / MODEL)
+
+
 TAMPERINGS = {
     "a byte of an output": (replace_in("model.txt", "1", "2"), "train", "content of outputs.model.txt"),
     "a byte in a folder": (replace_in("data/b", "2", "3"), "prepare", "content of outputs.data"),
@@ -187,13 +204,22 @@ TAMPERINGS = {
     "a rerun as a statement": (copy("attestations/reruns/*", "attestations/train.json"), "train", "predicateType"),
     "a statement removed": (lambda root: (root / "attestations/train.json").unlink(), "train", "statement"),
     "a statement cut": (lambda root: os.truncate(root / "attestations/train.json", 300), "train", "signature"),
+    "a byte of a model": (replace_in("model.txt", "1", "2"), "train", "model model.txt"),
+    "a byte in a model's folder": (replace_in("data/b", "2", "3"), "prepare", "model data"),
+    "a file more in a model's folder": (copy("raw.csv", "data/c"), "prepare", "model data"),
+    "another model's signature": (copy(MODEL, "attestations/models/data.sig"), "prepare", "model data"),
+    "a signature of no model": (copy(MODEL, "attestations/models/x.sig"), "dvc.lock", "model x"),
+    "a model's signature cut": (lambda root: os.truncate(root / MODEL, 300), "train", "model model.txt"),
+    "a statement as a model's signature": (copy("attestations/train.json", MODEL), "train", "model model.txt"),
+    "a forged model's signature": (replace_in(MODEL, '"sig":"M', '"sig":"N'), "train", "model model.txt"),
+    "a model signed by a stranger": (sign_model_with_another_key, "train", "model model.txt"),
     "a rewritten history": (rewrite_history, "train", "commit"),
 }  # fmt: skip
 
 
 def test_what_was_signed_holds_in_another_clone(signed, tmp_path):
     answer = verify_attestations(signed.root)
-    assert (answer.findings, answer.stages, answer.reruns, answer.not_here) == ([], 4, 1, [])
+    assert (answer.findings, answer.stages, answer.models, answer.reruns, answer.not_here) == ([], 4, 2, 1, [])
     clone = tmp_path / "clone"
     signed.run("git", "clone", "--quiet", str(signed.root), str(clone))
     answer = verify_attestations(clone, sorted((signed.root / "attestations/keys").glob("*")))
@@ -229,13 +255,15 @@ def test_the_command_says_what_is_wrong_and_exits_with_1(signed):
 
 def test_only_what_changed_is_signed_again(signed):
     attest(signed.root)
-    assert attest(signed.root)[:2] == ([], ["prepare", "train", "evaluate", "report"])
+    again = attest(signed.root)
+    assert (again.signed, again.kept, again.models) == ([], ["prepare", "train", "evaluate", "report"], [])
     signed.write("params.yaml", "rate: 0.4\nsizes: [3, 2]\n")
     signed.dvc_here("repro")
     with pytest.raises(UserError, match="the result of train is not committed"):
         attest(signed.root)
     signed.commit("Another rate")
-    assert attest(signed.root)[:2] == (["train"], ["prepare", "evaluate", "report"])
+    again = attest(signed.root)
+    assert (again.signed, again.kept) == (["train"], ["prepare", "evaluate", "report"])
 
 
 def test_nothing_is_signed_that_is_not_committed_or_not_here(signed):
@@ -253,13 +281,13 @@ def test_nothing_is_signed_that_is_not_committed_or_not_here(signed):
 
 def test_a_private_key_is_for_its_user_alone_and_never_beside_the_statements(signed, tmp_path):
     shutil.rmtree(signed.root / "attestations")
-    signed_now, _, public = attest(signed.root)
+    done = attest(signed.root)
     private = tmp_path / "keys" / "provenn" / "key.pem"
-    assert signed_now == ["prepare", "train", "evaluate", "report"]
+    assert (done.signed, done.models) == (["prepare", "train", "evaluate", "report"], ["data", "model.txt"])
     assert private.stat().st_mode & 0o777 == 0o600
-    assert "PUBLIC KEY" in (signed.root / public).read_text()
+    assert "PUBLIC KEY" in (signed.root / done.key).read_text()
     assert not any(b"PRIVATE" in file.read_bytes() for file in (signed.root / "attestations").rglob("*.*"))
-    assert attest(signed.root)[0] == []
+    assert attest(signed.root).signed == []
 
 
 def test_a_rerun_that_came_out_otherwise_is_signed_as_failed(signed):
@@ -285,3 +313,41 @@ def test_options_that_mean_nothing_together_are_refused(signed, arguments):
 def test_without_statements_the_next_step_is_named(repository):
     with pytest.raises(UserError, match="`provenn attest` makes them"):
         verify_attestations(repository.root)
+
+
+def own_verifier(signed: Repository, model: str) -> subprocess.CompletedProcess[str]:
+    """Let the command of OpenSSF Model Signing check a model, as somebody would who never heard of Provenn."""
+    (key,) = (signed.root / "attestations/keys").glob("*.pem")
+    signature = f"attestations/models/{model}.sig"
+    command = [sys.executable, "-W", "ignore", "-m", "model_signing", "verify", "key", model]
+    options = ["--signature", signature, "--public_key", str(key)]
+    return subprocess.run([*command, *options], cwd=signed.root, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "file"), [("model.txt", "model.txt"), ("data", "data/b")])
+def test_the_verifier_of_model_signing_takes_and_refuses_the_same_models(signed, model, file):
+    taken = own_verifier(signed, model)
+    assert taken.returncode == 0, taken.stdout + taken.stderr
+    (signed.root / file).chmod(0o644)
+    (signed.root / file).write_text("changed")
+    assert own_verifier(signed, model).returncode == 1
+    assert f"model {model}" in [finding.field for finding in verify_attestations(signed.root).findings]
+
+
+def test_models_in_links_into_the_cache_are_signed(signed):
+    target = signed.root / "elsewhere"
+    shutil.move(signed.root / "model.txt", target)
+    (signed.root / "model.txt").symlink_to(target)
+    (signed.root / MODEL).unlink()
+    assert attest(signed.root, ["train"]).models == ["model.txt"]
+    assert verify_attestations(signed.root, sorted((signed.root / "attestations/keys").glob("*"))).findings == []
+
+
+def test_with_a_key_that_signs_no_models_the_stages_are_signed_and_the_reason_said(signed, tmp_path):
+    key = tmp_path / "ed25519.pem"
+    key.write_bytes(CryptoSigner.generate_ed25519().private_bytes)
+    said = CliRunner().invoke(app, ["attest", "train", "--key", str(key)])
+    assert "1 stages and 0 models signed" in said.stdout
+    assert f"Models are not signed: {key} is a key for ed25519" in said.stdout
+    assert verify_attestations(signed.root).findings == []

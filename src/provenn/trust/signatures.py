@@ -1,8 +1,10 @@
 """Signing statements with a key of one's own, and knowing by which key a statement was signed.
 
-DSSE envelopes (https://github.com/secure-systems-lab/dsse) with Ed25519, both from securesystemslib, without network.
+DSSE envelopes (https://github.com/secure-systems-lab/dsse) from securesystemslib, without network. An own key is one
+for ECDSA on P-256, since models cannot be signed with Ed25519.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -23,7 +25,7 @@ def own_key() -> Path:
 
 
 def load_signer(path: Path, *, create: bool = False) -> "CryptoSigner":
-    """Return the signer of a private key in PEM; `create` makes an Ed25519 key where there is none, for its user alone.
+    """Return the signer of a private key in PEM; `create` makes one on P-256 where there is none, for its user alone.
 
     Raises UserError for a file that is no private key without a password.
     """
@@ -35,7 +37,7 @@ def load_signer(path: Path, *, create: bool = False) -> "CryptoSigner":
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as file:
-                file.write(CryptoSigner.generate_ed25519().private_bytes)
+                file.write(CryptoSigner.generate_ecdsa().private_bytes)
         return CryptoSigner(load_pem_private_key(path.read_bytes(), password=None))
     except Exception as error:  # of the system, of cryptography's parser, of a kind of key that nobody signs with
         raise UserError(
@@ -80,7 +82,7 @@ def write_public_key(folder: Path, signer: "CryptoSigner") -> Path:
 
 
 def read_signed(path: Path, keys: "list[Key]") -> tuple[dict[str, Any], str]:
-    """Return a statement and the id of the key that signed it.
+    """Return a statement, of an envelope or of one in a bundle of Sigstore, and the id of the key that signed it.
 
     Raises ValueError with a reason when it is no envelope, or not signed by one of the keys as it stands.
     """
@@ -88,7 +90,7 @@ def read_signed(path: Path, keys: "list[Key]") -> tuple[dict[str, Any], str]:
     from securesystemslib.exceptions import VerificationError
 
     try:
-        envelope = Envelope.from_dict(json.loads(path.read_bytes()))
+        envelope = Envelope.from_dict(_envelope(json.loads(path.read_bytes()), keys))
         statement = json.loads(envelope.payload)
     except Exception as error:  # whatever a damaged file makes of the parsers
         raise ValueError(f"is no signed statement: {one_line(error)[:-1]}") from None
@@ -101,3 +103,13 @@ def read_signed(path: Path, keys: "list[Key]") -> tuple[dict[str, Any], str]:
     except VerificationError:
         raise ValueError("is not what the key signed") from None
     return statement, next(iter(signed_by))
+
+
+def _envelope(content: dict[str, Any], keys: "list[Key]") -> dict[str, Any]:
+    """Return the envelope; a bundle names its key by the SHA-256 of the PEM, instead of by an id in the envelope."""
+    if "dsseEnvelope" not in content:
+        return content
+    hint = content["verificationMaterial"]["publicKey"]["hint"]
+    known = {hashlib.sha256(str(key.keyval["public"]).encode()).hexdigest(): key.keyid for key in keys}
+    signatures = [{**one, "keyid": known.get(hint, hint)} for one in content["dsseEnvelope"]["signatures"]]
+    return {**content["dsseEnvelope"], "signatures": signatures}

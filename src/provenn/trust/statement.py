@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from provenn.contents import has_content
 from provenn.entry import Entry, directory_digest
-from provenn.files import digest
+from provenn.files import digest, sha256
 from provenn.repository import git
 
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -41,13 +41,21 @@ class Files:
     def __init__(self, root: Path, outputs: Iterable[str]) -> None:
         self.root = root
         self._outputs = frozenset(outputs)
-        self._digests: dict[str, dict[str, str] | None] = {}
+        self._members: dict[str, dict[str, str] | None] = {}
 
     def digests(self, path: str) -> dict[str, str] | None:
         """Return {"sha256": …} of a file, {"dirHash": …} of a folder, in-toto's names; None when it is not here."""
-        if path not in self._digests:
-            self._digests[path] = self._measure(path)
-        return self._digests[path]
+        members = self.members(path)
+        if members is None or "." in members:
+            return members and {"sha256": members["."]}
+        lines = "".join(f"{value}  {name}\n" for name, value in members.items())
+        return {"dirHash": hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()}
+
+    def members(self, path: str) -> dict[str, str] | None:
+        """Return the SHA-256 of a folder's files by their paths in it, of a file by "."; None when it is not here."""
+        if path not in self._members:
+            self._members[path] = self._measure(path)
+        return self._members[path]
 
     def is_recorded(self, path: str, value: str) -> bool:
         """Return whether what is here has the digest that DVC recorded."""
@@ -58,12 +66,11 @@ class Files:
     def _measure(self, path: str) -> dict[str, str] | None:
         here = self.root / path
         if here.is_file():
-            return {"sha256": _sha256(here)}
+            return {".": sha256(here)}
         lost = any(out.startswith(f"{path}/") and not (self.root / out).exists() for out in self._outputs)
         if lost or not here.is_dir():
             return None
-        lines = "".join(f"{_sha256(file)}  {name}\n" for name, file in self._below(path))
-        return {"dirHash": hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()}
+        return {name: sha256(file) for name, file in self._below(path)}
 
     def _below(self, path: str) -> Iterator[tuple[str, Path]]:
         folder = self.root / path
@@ -211,8 +218,3 @@ def _fields(entry: Entry) -> dict[str, Any]:
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return parameters as JSON gives them back: a date of YAML is text there."""
     return dict(json.loads(json.dumps(values, default=str)))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,7 +10,7 @@ from rich.table import Table
 from provenn.addresses import shown_uri
 from provenn.contents import Contents
 from provenn.cut_lock import refuse_cut_locks
-from provenn.entry import Entry, directory_digest, producers
+from provenn.entry import Entry, as_read
 from provenn.exclusive import only_one
 from provenn.files import UserError
 from provenn.lock import past_locks, read_lock
@@ -204,7 +204,7 @@ def relate(
     judged = {
         path: maker
         for folder in dict.fromkeys(meta.scores.values())
-        for path, maker in _as_read(entry, folder, entries).items()
+        for path, maker in as_read(entry, folder, entries).items()
     }
     said = [out for out in entry.outs if out in meta.scores or (meta.champion and out in entry.metrics)]
     with contents.files_of(entry, said) as (found, _):
@@ -216,19 +216,8 @@ def relate(
         if run and numbers and log_scores(runs.client, run, numbers, replace=newest):
             report.scored.append(maker.name)
     if newest:
-        makers = [maker for path in meta.children for maker in _as_read(entry, path, entries).values()]
+        makers = [maker for path in meta.children for maker in as_read(entry, path, entries).values()]
         report.nested += [maker.name for maker in makers if runs.nest(maker, entry)]
-
-
-def _as_read(entry: Entry, path: str, entries: Mapping[str, Entry]) -> dict[str, Entry]:
-    """Return the stages that made what a stage read at `path`, by output; none when one has made another since."""
-    made = {out: maker for out, maker in producers(entries, path).items() if out == path or out.startswith(f"{path}/")}
-    if path not in entry.deps:  # files of the folder, one by one
-        return {out: maker for out, maker in made.items() if entry.deps.get(out) == maker.outs[out]}
-    if path in made:
-        return made if entry.deps[path] == made[path].outs[path] else {}
-    files = {out.removeprefix(f"{path}/"): maker.outs[out] for out, maker in made.items()}
-    return made if directory_digest(files) == entry.deps.get(path) else {}
 
 
 def _understood(entry: Entry) -> Entry:
