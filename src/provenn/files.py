@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,11 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         _flush_to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_temporary(path: Path, of: str | None = None) -> bool:
+    """Return whether a file has a name that `atomic_path` gives, to the sibling of the file named `of` or of any."""
+    return re.fullmatch(rf"\.{'.+' if of is None else re.escape(of)}\.[a-z0-9_]{{8}}\.tmp", path.name) is not None
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:

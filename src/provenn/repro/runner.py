@@ -3,7 +3,6 @@
 DVC's own locks keep dvc.lock whole; this module decides what to start, and tidies up afterwards.
 """
 
-import json
 import os
 import signal
 import time
@@ -16,17 +15,20 @@ from typing import Protocol
 
 from provenn.cut_lock import restore_cut_locks
 from provenn.exclusive import only_one
-from provenn.files import write_json
+from provenn.files import UserError
 from provenn.lock import recorded
 from provenn.repro.damaged import forget_wrong_sizes, set_aside_damaged
 from provenn.repro.disk import explain, forget_result
+from provenn.repro.durations import known_durations, remember_durations
 from provenn.repro.dvc_locks import LockFiles, blockers, mend_rwlock, repository_locked
+from provenn.repro.interrupted import Interrupted, heal_interrupted, remove_temporary_files
 from provenn.repro.plan import Plan, open_repository, read_plan
 from provenn.repro.processes import Outcome, StageProcess, stop
 from provenn.repro.repeated import compare
 from provenn.repro.report import UP_TO_DATE, Report
 from provenn.repro.run_cache import forget_lost_outputs
 from provenn.repro.tracking import Tracking
+from provenn.repro.unseen_edits import forget_unseen_edits
 
 FOLDER = Path(".dvc/tmp/provenn")  # logs and durations, below the repository's root
 TICK_SECONDS = 0.05
@@ -65,13 +67,17 @@ def reproduce(root: Path, targets: Iterable[str], jobs: int, view: View) -> Repo
     folder = Path.cwd()
     os.chdir(root)  # DVC names stages as seen from the working folder
     with open_repository(root) as repo, only_one(root, "repro", wait_s=0):
+        killed, told = heal_interrupted(repo)
         mend_rwlock(repo)
         with repository_locked(repo):
-            for line in restore_cut_locks(root):
-                view.note(line)
-        tracking = Tracking(root)
+            told += restore_cut_locks(root)
         plan = read_plan(repo, targets, folder)
-        runner = Runner(root, plan, jobs, view, tracking)
+        told += remove_temporary_files(repo, plan.stages.values())
+        for line in told:
+            view.note(line)
+        forget_unseen_edits(plan)
+        tracking = Tracking(root)
+        runner = Runner(root, plan, jobs, view, tracking, killed)
         before = recorded(root, plan.stages)
         try:
             report = runner.run()
@@ -79,7 +85,7 @@ def reproduce(root: Path, targets: Iterable[str], jobs: int, view: View) -> Repo
             runner.tidy_up()
         ran = [name for name, outcome in report.outcomes.items() if outcome == "ran"]
         report.repetition = compare(before, recorded(root, plan.stages) if ran else {}, ran)
-        _remember_durations(root, report)
+        remember_durations(root, report)
         report.total_seconds = time.monotonic() - began
         tracking.end(report, view.note)
     return report
@@ -88,13 +94,13 @@ def reproduce(root: Path, targets: Iterable[str], jobs: int, view: View) -> Repo
 class Runner:
     """Decides, tick by tick, which stages of a plan to start, and settles those that ended."""
 
-    def __init__(self, root: Path, plan: Plan, jobs: int, view: View, tracking: Tracking) -> None:
+    def __init__(self, root: Path, plan: Plan, jobs: int, view: View, tracking: Tracking, killed: Interrupted) -> None:
         self.root = root
         self.plan = plan
         self.view = view
         self.tracking = tracking
         self.report = Report(jobs)
-        self._order = {name: place for place, name in enumerate(plan.by_urgency(_known_durations(root)))}
+        self._order = {name: place for place, name in enumerate(plan.by_urgency(known_durations(root)))}
         self._graph = TopologicalSorter(plan.needs)
         self._graph.prepare()
         self._ready: list[str] = []
@@ -103,7 +109,9 @@ class Runner:
         self._changed: set[str] = set()
         self._busy_since: dict[str, float] = {}
         self._not_before: dict[str, float] = {}
-        self._locks = LockFiles(plan.repo, plan.stages)
+        self._locks = LockFiles(plan.repo, plan.stages, killed.locks)
+        self._interrupted = Interrupted(f"{root}//{os.getpid()}-{time.time_ns()}//", self._locks.before)
+        self._goes_on = bool(killed.run)
         self._signals: list[int] = []
         self._killed = False
 
@@ -123,7 +131,7 @@ class Runner:
         finally:
             if self._signals:
                 self.view.note("stopping: what is running gets 5 s to end; interrupt again to kill it at once")
-            self._killed = stop(self._running, hurry=lambda: len(self._signals) > 1)
+            stop(self._running, hurry=lambda: len(self._signals) > 1)
             self._collect(stopped=True)
             for number, handler in previous.items():
                 signal.signal(number, handler)
@@ -138,11 +146,15 @@ class Runner:
     def tidy_up(self) -> None:
         """Leave lock files that the next repro accepts, in the order of a serial one."""
         if self._killed:
-            mend_rwlock(self.plan.repo)
-            for name in self._locks.restore_if_cut():
-                self.view.note(f"{name} was cut while it was written: it is as it was before that stage.")
-        if self.report.logs:
+            self._mend()
+        if self.report.logs or self._goes_on:
             self._locks.order()
+            self._interrupted.forget(self.root)
+
+    def _mend(self) -> None:
+        mend_rwlock(self.plan.repo)
+        for name in self._locks.restore_if_cut():
+            self.view.note(f"{name} was cut while it was written: it is as it was before that stage.")
 
     def _start(self) -> bool:
         """Start what can be started; tell whether anything moved."""
@@ -175,7 +187,9 @@ class Runner:
             self.view.note(f"{name}: the outputs that dvc.lock names are lost; an earlier run of it is taken instead.")
         self._changed.add(name)
         log = self.root / FOLDER / "logs" / f"{name.replace('/', '_').replace(':', '_')}.log"
-        process = StageProcess(name, log, self.tracking.begin(name))
+        if not self.report.logs:
+            self._interrupted.write(self.root)
+        process = StageProcess(name, log, self.tracking.begin(name), self._interrupted.run)
         self._running.append(process)
         self.report.logs[name] = log
         self.view.started(process)
@@ -185,6 +199,11 @@ class Runner:
         ended = [(process, outcome) for process in self._running if (outcome := process.outcome)]
         for process, outcome in ended:
             self._running.remove(process)
+            if process.was_killed:
+                self._killed = True
+                process.end_rest()
+                with suppress(UserError):  # another stage is being saved: `tidy_up` mends it
+                    self._mend()
             self._locks.remember()
             if outcome == "failed" and not stopped and process.busy and self._try_again(process.name):
                 continue
@@ -225,17 +244,3 @@ class Runner:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self._signals.append(number)
-
-
-def _known_durations(root: Path) -> dict[str, float]:
-    with suppress(OSError, ValueError, TypeError, AttributeError):
-        known = json.loads((root / FOLDER / "durations.json").read_bytes())
-        return {str(name): float(seconds) for name, seconds in known.items()}
-    return {}
-
-
-def _remember_durations(root: Path, report: Report) -> None:
-    ran = {name: round(report.seconds[name], 2) for name, outcome in report.outcomes.items() if outcome == "ran"}
-    if ran:
-        with suppress(OSError):
-            write_json(root / FOLDER / "durations.json", _known_durations(root) | ran)

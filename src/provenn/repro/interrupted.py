@@ -1,0 +1,100 @@
+"""What a `provenn repro` that was killed has left: running processes, cut lock files, files that were being written."""
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from provenn.files import is_temporary, write_json
+from provenn.repository import git
+from provenn.repro.dvc_locks import put_back, repository_locked
+from provenn.repro.supervisor import GRACE_SECONDS, end, find
+
+FILE = Path(".dvc/tmp/provenn/running.json")  # below the repository's root, while stages run
+OLD_SECONDS = 3600.0  # other commands of ours may be writing below .dvc/tmp/provenn
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A run that has not ended: what its processes are marked with, and each lock file as it was before, if it was."""
+
+    run: str
+    locks: Mapping[str, str | None]
+
+    def write(self, root: Path) -> None:
+        """Note that stages are about to run."""
+        write_json(root / FILE, asdict(self))
+
+    def forget(self, root: Path) -> None:
+        """Note that the run has ended, and that nothing is left to heal."""
+        (root / FILE).unlink(missing_ok=True)
+
+
+def heal_interrupted(repo: Any) -> tuple[Interrupted, list[str]]:
+    """End what a killed run has left running, and put back each lock file that was cut as DVC wrote it.
+
+    Returns that run, an empty one when there is none, without the lock files that the user has put back from git, and
+    a line for each thing that was done.
+    """
+    root, told = Path(repo.root_dir), []
+    left = _read(root)
+    if left.run and _end_processes(left.run):
+        told.append("what a killed `provenn repro` had left running is ended.")
+    with repository_locked(repo):
+        names = [name for name, before in left.locks.items() if put_back(root / name, before)]
+    return left, told + [f"{name} was cut when DVC was killed: it is as it was before that run." for name in names]
+
+
+def remove_temporary_files(repo: Any, stages: Iterable[Any]) -> list[str]:
+    """Remove what killed processes left of files that they were writing beside and below the stages' outputs.
+
+    Nothing is removed there while a `dvc repro` of someone else runs. Returns a line for each.
+    """
+    root, found = Path(repo.root_dir), set()
+    if not _others_write(repo):
+        for out in (out for stage in stages for out in stage.outs if out.protocol == "local"):
+            path = Path(out.fs_path)
+            found |= {file for file in path.parent.glob(".*.tmp") if is_temporary(file, path.name)}
+            found |= {file for file in path.rglob(".*.tmp") if is_temporary(file)}
+    since = time.time() - OLD_SECONDS
+    own = (file for file in (root / FILE.parent).rglob(".*.tmp") if is_temporary(file))
+    found |= {file for file in own if file.stat().st_mtime < since}
+    for file in found:
+        file.unlink(missing_ok=True)
+    names = sorted(os.path.relpath(file, root) for file in found)
+    return [f"{name}, which a killed process had not finished writing, is removed." for name in names]
+
+
+def _others_write(repo: Any) -> bool:
+    with suppress(OSError, ValueError):
+        return bool(json.loads((Path(repo.tmp_dir) / "rwlock").read_bytes()).get("write"))
+    return False
+
+
+def _read(root: Path) -> Interrupted:
+    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        content = json.loads((root / FILE).read_bytes())
+        locks = {name: before for name, before in content["locks"].items() if not _is_committed(root, name)}
+        return Interrupted(str(content["run"]), locks)
+    return Interrupted("", {})
+
+
+def _end_processes(run: str) -> bool:
+    """End the processes of a killed run, once its supervisors have had time to; return whether there were any."""
+    deadline = time.monotonic() + 2 * GRACE_SECONDS
+    if not find(run):
+        return False
+    while find(run) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    end(lambda: find(run))
+    return True
+
+
+def _is_committed(root: Path, name: str) -> bool:
+    text = git("show", f"HEAD:./{name}", root=root)
+    path = root / name
+    return text is not None and path.is_file() and text.encode("utf-8", "surrogateescape") == path.read_bytes()
