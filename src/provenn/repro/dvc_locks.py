@@ -72,14 +72,14 @@ def blockers(repo: Any) -> str:
 class LockFiles:
     """Every dvc.lock during a parallel run: the order of its stages, and its last contents should it be cut."""
 
-    def __init__(self, repo: Any, plan: Mapping[str, Any], killed: Mapping[str, str | None]) -> None:
-        """Take the lock files of a `plan`; `killed` has those of before a run that was killed, which this one ends."""
+    def __init__(self, repo: Any, plan: Mapping[str, Any], earlier: Mapping[str, str | None]) -> None:
+        """Take the lock files of a `plan`; `earlier` has those of before an unfinished run, with which this goes on."""
         self.repo = repo
         self._plan: dict[Path, list[str]] = {}
         for stage in plan.values():
             if getattr(stage, "name", None):
                 self._plan.setdefault(Path(stage.path).with_name("dvc.lock"), []).append(stage.name)
-        self.before = {self._name(path): _text(path) for path in self._plan} | dict(killed)
+        self.before = {self._name(path): _text(path) for path in self._plan} | dict(earlier)
         self._contents: dict[Path, list[str]] = {path: [] for path in self._plan}
         self.remember()
 

@@ -21,13 +21,13 @@ from provenn.repro.damaged import forget_wrong_sizes, set_aside_damaged
 from provenn.repro.disk import explain, forget_result
 from provenn.repro.durations import known_durations, remember_durations
 from provenn.repro.dvc_locks import LockFiles, blockers, mend_rwlock, repository_locked
-from provenn.repro.interrupted import Interrupted, heal_interrupted, remove_temporary_files
 from provenn.repro.plan import Plan, open_repository, read_plan
 from provenn.repro.processes import Outcome, StageProcess, stop
 from provenn.repro.repeated import compare
 from provenn.repro.report import UP_TO_DATE, Report
 from provenn.repro.run_cache import forget_lost_outputs
 from provenn.repro.tracking import Tracking
+from provenn.repro.unfinished import Unfinished, heal_killed, remove_temporary_files
 from provenn.repro.unseen_edits import forget_unseen_edits
 
 FOLDER = Path(".dvc/tmp/provenn")  # logs and durations, below the repository's root
@@ -67,7 +67,7 @@ def reproduce(root: Path, targets: Iterable[str], jobs: int, view: View) -> Repo
     folder = Path.cwd()
     os.chdir(root)  # DVC names stages as seen from the working folder
     with open_repository(root) as repo, only_one(root, "repro", wait_s=0):
-        killed, told = heal_interrupted(repo)
+        earlier, told = heal_killed(repo)
         mend_rwlock(repo)
         with repository_locked(repo):
             told += restore_cut_locks(root)
@@ -77,7 +77,7 @@ def reproduce(root: Path, targets: Iterable[str], jobs: int, view: View) -> Repo
             view.note(line)
         forget_unseen_edits(plan)
         tracking = Tracking(root)
-        runner = Runner(root, plan, jobs, view, tracking, killed)
+        runner = Runner(root, plan, jobs, view, tracking, earlier)
         before = recorded(root, plan.stages)
         try:
             report = runner.run()
@@ -94,7 +94,7 @@ def reproduce(root: Path, targets: Iterable[str], jobs: int, view: View) -> Repo
 class Runner:
     """Decides, tick by tick, which stages of a plan to start, and settles those that ended."""
 
-    def __init__(self, root: Path, plan: Plan, jobs: int, view: View, tracking: Tracking, killed: Interrupted) -> None:
+    def __init__(self, root: Path, plan: Plan, jobs: int, view: View, tracking: Tracking, earlier: Unfinished) -> None:
         self.root = root
         self.plan = plan
         self.view = view
@@ -109,9 +109,9 @@ class Runner:
         self._changed: set[str] = set()
         self._busy_since: dict[str, float] = {}
         self._not_before: dict[str, float] = {}
-        self._locks = LockFiles(plan.repo, plan.stages, killed.locks)
-        self._interrupted = Interrupted(f"{root}//{os.getpid()}-{time.time_ns()}//", self._locks.before)
-        self._goes_on = bool(killed.run)
+        self._locks = LockFiles(plan.repo, plan.stages, earlier.locks)
+        self._unfinished = Unfinished(f"{root}//{os.getpid()}-{time.time_ns()}//", self._locks.before)
+        self._goes_on = bool(earlier.locks)
         self._signals: list[int] = []
         self._killed = False
 
@@ -149,7 +149,7 @@ class Runner:
             self._mend()
         if self.report.logs or self._goes_on:
             self._locks.order()
-            self._interrupted.forget(self.root)
+            self._unfinished.settle(self.root, complete=UP_TO_DATE.issuperset(self._outcomes.values()))
 
     def _mend(self) -> None:
         mend_rwlock(self.plan.repo)
@@ -188,8 +188,8 @@ class Runner:
         self._changed.add(name)
         log = self.root / FOLDER / "logs" / f"{name.replace('/', '_').replace(':', '_')}.log"
         if not self.report.logs:
-            self._interrupted.write(self.root)
-        process = StageProcess(name, log, self.tracking.begin(name), self._interrupted.run)
+            self._unfinished.write(self.root)
+        process = StageProcess(name, log, self.tracking.begin(name), self._unfinished.run)
         self._running.append(process)
         self.report.logs[name] = log
         self.view.started(process)

@@ -1,4 +1,4 @@
-"""What a `provenn repro` that was killed has left: running processes, cut lock files, files that were being written."""
+"""What a `provenn repro` that was killed, or failed, has left: processes, lock files, files that were being written."""
 
 import json
 import os
@@ -14,13 +14,16 @@ from provenn.repository import git
 from provenn.repro.dvc_locks import put_back, repository_locked
 from provenn.repro.supervisor import GRACE_SECONDS, end, find
 
-FILE = Path(".dvc/tmp/provenn/running.json")  # below the repository's root, while stages run
+FILE = Path(".dvc/tmp/provenn/unfinished.json")  # below the repository's root
 OLD_SECONDS = 3600.0  # other commands of ours may be writing below .dvc/tmp/provenn
 
 
 @dataclass(frozen=True)
-class Interrupted:
-    """A run that has not ended: what its processes are marked with, and each lock file as it was before, if it was."""
+class Unfinished:
+    """A run whose stages are not all up to date: its lock files as they were before, None for one that was not there.
+
+    What it starts is marked with `run`, which is empty once it has ended in order.
+    """
 
     run: str
     locks: Mapping[str, str | None]
@@ -29,24 +32,30 @@ class Interrupted:
         """Note that stages are about to run."""
         write_json(root / FILE, asdict(self))
 
-    def forget(self, root: Path) -> None:
-        """Note that the run has ended, and that nothing is left to heal."""
-        (root / FILE).unlink(missing_ok=True)
+    def settle(self, root: Path, complete: bool) -> None:
+        """Note that the run has ended in order; unless it is complete, the next one goes on with it."""
+        if complete:
+            (root / FILE).unlink(missing_ok=True)
+        else:
+            Unfinished("", self.locks).write(root)
 
 
-def heal_interrupted(repo: Any) -> tuple[Interrupted, list[str]]:
+def heal_killed(repo: Any) -> tuple[Unfinished, list[str]]:
     """End what a killed run has left running, and put back each lock file that was cut as DVC wrote it.
 
-    Returns that run, an empty one when there is none, without the lock files that the user has put back from git, and
-    a line for each thing that was done.
+    Returns the last run that is unfinished, without the lock files that are as git has them, and a line for each thing
+    that was done.
     """
-    root, told = Path(repo.root_dir), []
-    left = _read(root)
-    if left.run and _end_processes(left.run):
+    root = Path(repo.root_dir)
+    told: list[str] = []
+    last = _read(root)
+    if not last.run:
+        return last, told
+    if _end_processes(last.run):
         told.append("what a killed `provenn repro` had left running is ended.")
     with repository_locked(repo):
-        names = [name for name, before in left.locks.items() if put_back(root / name, before)]
-    return left, told + [f"{name} was cut when DVC was killed: it is as it was before that run." for name in names]
+        names = [name for name, before in last.locks.items() if put_back(root / name, before)]
+    return last, told + [f"{name} was cut when DVC was killed: it is as it was before that run." for name in names]
 
 
 def remove_temporary_files(repo: Any, stages: Iterable[Any]) -> list[str]:
@@ -75,12 +84,12 @@ def _others_write(repo: Any) -> bool:
     return False
 
 
-def _read(root: Path) -> Interrupted:
+def _read(root: Path) -> Unfinished:
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
         content = json.loads((root / FILE).read_bytes())
         locks = {name: before for name, before in content["locks"].items() if not _is_committed(root, name)}
-        return Interrupted(str(content["run"]), locks)
-    return Interrupted("", {})
+        return Unfinished(str(content["run"]), locks)
+    return Unfinished("", {})
 
 
 def _end_processes(run: str) -> bool:
