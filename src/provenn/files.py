@@ -12,6 +12,8 @@ from typing import Any
 
 from provenn.addresses import shown_uri
 
+_TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.tmp")  # as tempfile makes them for `atomic_path`
+
 
 class UserError(Exception):
     """A mistake that the user can mend: one sentence that says what is wrong, where, and what to do next.
@@ -48,9 +50,10 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def is_temporary(path: Path, of: str | None = None) -> bool:
-    """Return whether a file has a name that `atomic_path` gives, to the sibling of the file named `of` or of any."""
-    return re.fullmatch(rf"\.{'.+' if of is None else re.escape(of)}\.[a-z0-9_]{{8}}\.tmp", path.name) is not None
+def written_for(name: str) -> str | None:
+    """Return the name of the file for which `atomic_path` makes one with this name; None if it makes none."""
+    match = _TEMPORARY.fullmatch(name)
+    return match and match[1]
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:

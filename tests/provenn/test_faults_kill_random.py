@@ -62,7 +62,7 @@ def test_after_many_kills_one_repro_ends_as_if_nothing_had_been(sleeping, tmp_pa
                     version += 1
             sleeping.write("in.csv", f"{version}\n")
             runner = sleeping.start("provenn", "repro", "-j", "3")
-        time.sleep(chance.uniform(0, 2.5))
+        time.sleep(chance.uniform(0, 2))
         killed += kill_one(sleeping, chance)
     assert runner
     runner.kill()

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from provenn.files import is_temporary, write_json
+from provenn.files import write_json, written_for
 from provenn.repository import git
 from provenn.repro.dvc_locks import put_back, repository_locked
 from provenn.repro.supervisor import GRACE_SECONDS, end, find
@@ -63,19 +63,27 @@ def remove_temporary_files(repo: Any, stages: Iterable[Any]) -> list[str]:
 
     Nothing is removed there while a `dvc repro` of someone else runs. Returns a line for each.
     """
-    root, found = Path(repo.root_dir), set()
-    if not _others_write(repo):
-        for out in (out for stage in stages for out in stage.outs if out.protocol == "local"):
-            path = Path(out.fs_path)
-            found |= {file for file in path.parent.glob(".*.tmp") if is_temporary(file, path.name)}
-            found |= {file for file in path.rglob(".*.tmp") if is_temporary(file)}
+    root = Path(repo.root_dir)
     since = time.time() - OLD_SECONDS
-    own = (file for file in (root / FILE.parent).rglob(".*.tmp") if is_temporary(file))
-    found |= {file for file in own if file.stat().st_mtime < since}
+    found = {file for file in _temporary(root / FILE.parent) if file.stat().st_mtime < since}
+    if not _others_write(repo):
+        beside: dict[Path, set[str]] = {}
+        for path in (Path(out.fs_path) for stage in stages for out in stage.outs if out.protocol == "local"):
+            beside.setdefault(path.parent, set()).add(path.name)
+            if path.is_dir():
+                found |= {file for below, _, _ in os.walk(path) for file in _temporary(Path(below))}
+        for folder, names in beside.items():
+            found |= {file for file in _temporary(folder) if written_for(file.name) in names}
     for file in found:
         file.unlink(missing_ok=True)
     names = sorted(os.path.relpath(file, root) for file in found)
     return [f"{name}, which a killed process had not finished writing, is removed." for name in names]
+
+
+def _temporary(folder: Path) -> set[Path]:
+    with suppress(OSError), os.scandir(folder) as entries:
+        return {Path(entry.path) for entry in entries if written_for(entry.name)}
+    return set()
 
 
 def _others_write(repo: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -44,7 +45,20 @@ def _files(plan: Plan) -> Iterator[tuple[str, os.stat_result]]:
     stages = plan.stages.values()
     paths = {item.fs_path for stage in stages for item in [*stage.deps, *stage.outs] if item.protocol == "local"}
     for path in paths:
-        below = (f"{folder}{os.sep}{name}" for folder, _, names in os.walk(path) for name in names)
-        for file in below if Path(path).is_dir() else [path]:
-            with suppress(OSError):
-                yield file, Path(file).stat()
+        with suppress(OSError):
+            status = Path(path).stat()
+            if stat.S_ISDIR(status.st_mode):
+                yield from files_below(path)
+            else:
+                yield path, status
+
+
+def files_below(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the files below a folder, with what the system knows of them; links to folders are not followed."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from files_below(entry.path)
+            else:
+                with suppress(OSError):  # a link to nothing
+                    yield entry.path, entry.stat()
