@@ -76,8 +76,8 @@ def remove_temporary_files(repo: Any, stages: Iterable[Any]) -> list[str]:
             found |= {file for file in _temporary(folder) if written_for(file.name) in names}
     for file in found:
         file.unlink(missing_ok=True)
-    names = sorted(os.path.relpath(file, root) for file in found)
-    return [f"{name}, which a killed process had not finished writing, is removed." for name in names]
+    removed = sorted(os.path.relpath(file, root) for file in found)
+    return [f"{name}, which a killed process had not finished writing, is removed." for name in removed]
 
 
 def _temporary(folder: Path) -> set[Path]:

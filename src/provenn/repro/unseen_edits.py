@@ -48,17 +48,16 @@ def _files(plan: Plan) -> Iterator[tuple[str, os.stat_result]]:
         with suppress(OSError):
             status = Path(path).stat()
             if stat.S_ISDIR(status.st_mode):
-                yield from files_below(path)
+                yield from _files_below(path)
             else:
                 yield path, status
 
 
-def files_below(folder: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield the files below a folder, with what the system knows of them; links to folders are not followed."""
+def _files_below(folder: str) -> Iterator[tuple[str, os.stat_result]]:
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                yield from files_below(entry.path)
+                yield from _files_below(entry.path)
             else:
                 with suppress(OSError):  # a link to nothing
                     yield entry.path, entry.stat()
