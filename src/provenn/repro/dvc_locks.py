@@ -79,6 +79,7 @@ class LockFiles:
         for stage in plan.values():
             if getattr(stage, "name", None):
                 self._plan.setdefault(Path(stage.path).with_name("dvc.lock"), []).append(stage.name)
+        # None of a file that was not there.
         self.before = {self._name(path): _text(path) for path in self._plan} | dict(earlier)
         self._contents: dict[Path, list[str]] = {path: [] for path in self._plan}
         self.remember()
@@ -126,14 +127,15 @@ class LockFiles:
 
 
 def put_back(path: Path, whole: str | None) -> bool:
-    """Write a lock file as it was, or remove it if it was not there, when it is cut; return whether it was."""
+    """Write a lock file as it was, or remove it if it was not there, when it is cut; return whether it was.
+
+    Cut is also one that is valid, but has lost stages: a run only adds some.
+    """
     present = _text(path)
-    if present is None and whole is None:
+    if present is None or CONFLICT in present:  # removed, or left by git for the user to solve
         return False
     stages = _stages(present)
     if stages is not None and (_stages(whole) or {}).keys() <= stages.keys():
-        return False
-    if present and CONFLICT in present:  # that git left, for the user to solve
         return False
     if whole is None:
         path.unlink()

@@ -29,8 +29,9 @@ class Unfinished:
     locks: Mapping[str, str | None]
 
     def write(self, root: Path) -> None:
-        """Note that stages are about to run."""
-        write_json(root / FILE, asdict(self))
+        """Note that stages are about to run; a disk that is full costs the note, not the run."""
+        with suppress(OSError):
+            write_json(root / FILE, asdict(self))
 
     def settle(self, root: Path, complete: bool) -> None:
         """Note that the run has ended in order; unless it is complete, the next one goes on with it."""

@@ -17,8 +17,8 @@ _LATER = 10**9  # ns
 def forget_unseen_edits(plan: Plan) -> None:
     """Make DVC hash those files of the stages again that may have been edited since it did, however that was hidden.
 
-    Nobody can set the time of the last change (ctime). It differs from what it was at the last run, or of a file that
-    is new or has another modification time, from that one. DVC compares the hash, so equal content reruns nothing.
+    Nobody can set the time of the last change (ctime). It is not what it was at the last run; or, of a file that is new
+    or has another modification time, it is not about that time. DVC compares the hash: equal content reruns nothing.
     """
     root = Path(plan.repo.root_dir)
     known: dict[str, list[int]] = {}
@@ -32,7 +32,8 @@ def forget_unseen_edits(plan: Plan) -> None:
             for path in suspected:
                 hashes.delete(path)
     if known | times != known:
-        write_bytes(root / FILE, json.dumps(known | times).encode())
+        with suppress(OSError):  # a full disk
+            write_bytes(root / FILE, json.dumps(known | times).encode())
 
 
 def _may_be_edited(now: list[int], before: list[int] | None) -> bool:
