@@ -34,7 +34,7 @@ def restore_cut_locks(root: Path) -> list[str]:
                 f"{path}.damaged`, then `provenn repro` takes from DVC's cache what is there and runs the rest."
             )
         kept = _free_name(root, f"{path}.damaged")
-        (root / path).replace(root / kept)
+        write_bytes(root / kept, (root / path).read_bytes())  # not moved: a power cut would leave none at all
         write_bytes(root / path, committed)
         told.append(f"{path} was cut ({reason}): git's last one is put back; what was left of it is in {kept}.")
     return told

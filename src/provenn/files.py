@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from provenn.addresses import shown_uri
+
+_TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.tmp")  # as tempfile makes them for `atomic_path`
 
 
 class UserError(Exception):
@@ -45,6 +48,12 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         _flush_to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def written_for(name: str) -> str | None:
+    """Return the name of the file for which `atomic_path` makes one with this name; None if it makes none."""
+    match = _TEMPORARY.fullmatch(name)
+    return match and match[1]
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:

@@ -4,7 +4,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from unittest import mock
 
 import pytest
 from sleeping import Watcher, noted, stage
@@ -15,11 +14,6 @@ from provenn.view.sync import synchronise
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untold")]
 WHOLE = "a.txt of a\n"
-
-
-@pytest.fixture
-def untold(monkeypatch) -> None:
-    monkeypatch.setattr("provenn.repro.runner.Tracking", mock.MagicMock(**{"return_value.begin.return_value": {}}))
 
 
 def repro() -> tuple[dict[str, str], list[str]]:

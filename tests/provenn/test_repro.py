@@ -254,7 +254,7 @@ def test_the_live_table_shows_the_running_stages_with_their_last_line_and_counts
     screen = io.StringIO()
     view = LiveView(Console(file=screen, force_terminal=True, width=100, color_system=None))
     with mock.patch("subprocess.Popen"):
-        process = StageProcess("a", log, {})
+        process = StageProcess("a", log, {}, "run")
     log.write_text("epoch 1\nepoch 2\rdownloading 7 %\n\n")
     with view.shown():
         view.started(process)
@@ -298,7 +298,7 @@ def test_a_lock_file_cut_by_a_killed_process_is_put_back(sleeping):
     path = sleeping.root / "dvc.lock"
     whole = path.read_bytes()
     repo = open_repository(sleeping.root)
-    lock_files = LockFiles(repo, read_plan(repo, []).stages)
+    lock_files = LockFiles(repo, read_plan(repo, []).stages, {})
     assert not lock_files.restore_if_cut()
     for end in (0, 40, len(whole) - 30, len(whole) // 2):
         path.write_bytes(whole[:end])

@@ -4,8 +4,8 @@ import socket
 import time
 from pathlib import Path
 
-import psutil
 import pytest
+from kills import wait_until_gone
 from sleeping import Watcher, stage, wait_for_start
 
 from provenn.repro.runner import reproduce
@@ -58,14 +58,8 @@ def test_a_server_that_is_away_costs_a_warning_and_no_result(sleeping, monkeypat
 def test_a_killed_runner_leaves_no_run_running(sleeping):
     sleeping.define({"a": stage("a", 60)})
     runner = sleeping.start("provenn", "repro")
-    work = wait_for_start(sleeping, "a")["a"]
-    children = psutil.Process(runner.pid).children(recursive=True)
+    wait_for_start(sleeping, "a")
     runner.kill()
     runner.communicate()
-    for process in children:
-        if process.pid != work and "provenn.view" in " ".join(process.cmdline()):
-            process.wait(60)
+    wait_until_gone(sleeping)
     assert {run.info.status for run in sleeping.runs()} <= {"KILLED"}
-    for process in psutil.Process(work), *children:
-        if process.is_running():
-            process.kill()

@@ -13,6 +13,7 @@ import psutil
 from provenn.fast_yaml import parse_yaml
 from provenn.files import UserError, write_bytes
 
+CONFLICT = "<<<<<<<"
 KEPT = 8  # contents of a lock file; each stage that ends adds one
 
 
@@ -71,34 +72,37 @@ def blockers(repo: Any) -> str:
 class LockFiles:
     """Every dvc.lock during a parallel run: the order of its stages, and its last contents should it be cut."""
 
-    def __init__(self, repo: Any, plan: Mapping[str, Any]) -> None:
+    def __init__(self, repo: Any, plan: Mapping[str, Any], earlier: Mapping[str, str | None]) -> None:
+        """Take the lock files of a `plan`; `earlier` has those of before an unfinished run, with which this goes on."""
         self.repo = repo
         self._plan: dict[Path, list[str]] = {}
         for stage in plan.values():
             if getattr(stage, "name", None):
                 self._plan.setdefault(Path(stage.path).with_name("dvc.lock"), []).append(stage.name)
-        self._before = {path: list(_stages(path) or ()) for path in self._plan}
-        self._contents: dict[Path, list[bytes]] = {path: [] for path in self._plan}
+        # None of a file that was not there.
+        self.before = {self._name(path): _text(path) for path in self._plan} | dict(earlier)
+        self._contents: dict[Path, list[str]] = {path: [] for path in self._plan}
         self.remember()
 
     def remember(self) -> None:
         """Keep the present contents; whether they are whole is only looked at when it is needed."""
         for path, contents in self._contents.items():
-            with suppress(FileNotFoundError):
-                contents.append(path.read_bytes())
+            if (text := _text(path)) is not None:
+                contents.append(text)
                 del contents[:-KEPT]
 
     def restore_if_cut(self) -> list[str]:
         """Put back the last whole content where a process was killed while it wrote; return the files' names."""
         restored = []
-        for path, contents in self._contents.items():
-            # A run only adds stages, so the content with the most of them is the whole one; it may itself have been
-            # read while DVC wrote.
-            stages = [set(_stages(path, content) or ()) for content in contents]
-            whole = max(range(len(stages)), key=lambda number: (len(stages[number]), number), default=None)
-            if whole is not None and not stages[whole] <= set(_stages(path) or ()):
-                write_bytes(path, contents[whole])
-                restored.append(os.path.relpath(path, self.repo.root_dir))
+        with repository_locked(self.repo):
+            for path, contents in self._contents.items():
+                # A run only adds stages, so the content with the most of them is the whole one; it may itself have
+                # been read while DVC wrote.
+                stages = [len(_stages(content) or ()) for content in contents]
+                most = max(range(len(stages)), key=lambda number: (stages[number], number), default=None)
+                whole = contents[most] if most is not None and stages[most] else self.before[self._name(path)]
+                if put_back(path, whole):
+                    restored.append(self._name(path))
         return restored
 
     def order(self) -> None:
@@ -107,8 +111,9 @@ class LockFiles:
 
         with repository_locked(self.repo):
             for path, plan in self._plan.items():
-                present = _stages(path) or {}
-                rank = {name: number for number, name in enumerate(dict.fromkeys([*self._before[path], *plan]))}
+                present = _stages(_text(path)) or {}
+                before = _stages(self.before[self._name(path)]) or ()
+                rank = {name: number for number, name in enumerate(dict.fromkeys([*before, *plan]))}
                 ordered = sorted(present, key=lambda name: rank.get(name, len(rank)))
                 if ordered == list(present):
                     continue
@@ -117,18 +122,45 @@ class LockFiles:
                     content["stages"].move_to_end(name)
                 write_bytes(path, dumps_yaml(content).encode())
 
+    def _name(self, path: Path) -> str:
+        return os.path.relpath(path, self.repo.root_dir)
 
-def _stages(path: Path, content: bytes | None = None) -> dict[str, Any] | None:
-    """Return the stages of `content`, or of the file; None when it is not a whole lock file."""
+
+def put_back(path: Path, whole: str | None) -> bool:
+    """Write a lock file as it was, or remove it if it was not there, when it is cut; return whether it was.
+
+    Cut is also one that is valid, but has lost stages: a run only adds some.
+    """
+    present = _text(path)
+    if present is None or CONFLICT in present:  # removed, or left by git for the user to solve
+        return False
+    stages = _stages(present)
+    if stages is not None and (_stages(whole) or {}).keys() <= stages.keys():
+        return False
+    if whole is None:
+        path.unlink()
+    else:
+        write_bytes(path, whole.encode("utf-8", "surrogateescape"))
+    return True
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return None
+
+
+def _stages(text: str | None) -> dict[str, Any] | None:
+    """Return the stages of a lock file; None when it is not a whole one."""
     from yaml import YAMLError
 
     try:
-        text = (path.read_bytes() if content is None else content).decode()
-        parsed = parse_yaml(text)
-    except (FileNotFoundError, UnicodeDecodeError, YAMLError):
+        parsed = parse_yaml(text or "")
+    except (YAMLError, UnicodeError):
         return None
     stages = parsed.get("stages") if isinstance(parsed, dict) else None
-    return stages if isinstance(stages, dict) and text.endswith("\n") else None
+    return stages if text and text.endswith("\n") and isinstance(stages, dict) else None
 
 
 def _alive(info: dict[str, Any]) -> bool:

@@ -10,35 +10,36 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-import psutil
-
 from provenn.repro.disk import NOT_KEPT
+from provenn.repro.supervisor import GRACE_SECONDS, KILL, MARK, STOP, end, find
 
 Outcome = Literal["ran", "restored", "unchanged", "failed", "skipped", "stopped"]
 
-GRACE_SECONDS = 5.0
 _TAIL_BYTES = 8192
 
 
 class StageProcess:
-    """The process that brings one stage up to date, its output going to `log`."""
+    """The process that brings one stage of a `run` up to date, its output going to `log`."""
 
-    def __init__(self, name: str, log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, log: Path, environment: Mapping[str, str], run: str) -> None:
         self.name = name
         self.log = log
+        self._mark = f"{run}{name}//"
         self.started = time.monotonic()
         log.parent.mkdir(parents=True, exist_ok=True)
         # -P: a folder of the repository, such as data/, must not be taken for a package of DVC's.
         # --wait-for-lock: two stages that end together queue for dvc.lock instead of losing one's result after 3 s.
-        command = [sys.executable, "-P", "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
+        python = [sys.executable, "-P", "-m"]
+        dvc = [*python, "dvc", "--wait-for-lock", "repro", "--single-item", name]
         with log.open("wb") as output:
             # A session of its own: Ctrl-C in the terminal reaches the runner alone, which ends the stage in order.
             self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
+                [*python, "provenn.repro.supervisor", *dvc],
+                bufsize=0,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {"PYTHONUNBUFFERED": "1"} | dict(environment),
+                env=os.environ | {"PYTHONUNBUFFERED": "1", MARK: self._mark} | dict(environment),
                 start_new_session=True,
             )
 
@@ -81,60 +82,35 @@ class StageProcess:
             lines = output.read().decode(errors="replace").replace("\r", "\n").splitlines()
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
-    def _members(self) -> list[psutil.Process]:
-        """Return the processes that DVC started for this stage: its descendants, and orphans of its session."""
-        found: set[psutil.Process] = set()
-        with suppress(psutil.Error):
-            found.update(psutil.Process(self._process.pid).children(recursive=True))
-        for pid in psutil.pids():
-            with suppress(OSError, psutil.Error):
-                if os.getsid(pid) == self._process.pid and pid != self._process.pid:
-                    found.add(psutil.Process(pid))
-        return [process for process in found if _running(process)]
+    @property
+    def was_killed(self) -> bool:
+        """Tell whether DVC, or the process that supervises it, ended by a signal, were it ours."""
+        code = self._process.poll()
+        return code is not None and (code < 0 or 128 < code < 128 + signal.NSIG)
+
+    def tell(self, order: bytes) -> None:
+        """Send an order to the supervisor, unless it has ended."""
+        assert self._process.stdin
+        with suppress(OSError):
+            self._process.stdin.write(order)
+
+    def end_rest(self) -> None:
+        """End what the stage has left running, where its supervisor was killed and so did not."""
+        if self._process.poll() is None:
+            self._process.kill()
+        if self._process.wait() < 0:
+            end(lambda: find(self._mark, self._process.pid))
 
 
-def stop(stages: Sequence[StageProcess], hurry: Callable[[], bool] = lambda: False) -> bool:
-    """End stages and everything that they started; return whether anything had to be killed.
-
-    What a stage runs gets SIGTERM. DVC itself does not: it sees its command fail, or finishes saving what the command
-    had made, and so leaves its lock files whole. Whoever is left after 5 s, or as soon as `hurry()`, is killed.
-    """
-    deadline = time.monotonic() + GRACE_SECONDS
-    told: set[psutil.Process] = set()
-    while True:
-        members = _members(stages)
-        if not members and all(stage.outcome for stage in stages):
-            return False
-        if hurry() or time.monotonic() > deadline:
-            break
-        for process in members - told:  # DVC may only now be starting its command
-            _signal(process, signal.SIGTERM)
-        told |= members
-        time.sleep(0.05)
-    # Known from before: once DVC is dead, what has left its session can no longer be found.
-    known = told | members
+def stop(stages: Sequence[StageProcess], hurry: Callable[[], bool] = lambda: False) -> None:
+    """End stages and all that they started: in order within 5 s; what is left then, or on `hurry()`, is killed."""
     for stage in stages:
-        stage._process.kill()
-        stage._process.wait()
-    for _ in range(10):  # more than once: a process may have been starting another
-        left = {process for process in known if _running(process)} | _members(stages)
-        for process in left:
-            _signal(process, signal.SIGKILL)
-        psutil.wait_procs(left, timeout=1)
-    return True
-
-
-def _members(stages: Sequence[StageProcess]) -> set[psutil.Process]:
-    return {process for stage in stages for process in stage._members()}
-
-
-def _signal(process: psutil.Process, number: signal.Signals) -> None:
-    with suppress(psutil.Error):
-        process.send_signal(number)
-
-
-def _running(process: psutil.Process) -> bool:
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
+        stage.tell(STOP)
+    deadline = time.monotonic() + 2 * GRACE_SECONDS
+    while not all(stage.outcome for stage in stages) and time.monotonic() < deadline:
+        if hurry():
+            for stage in stages:
+                stage.tell(KILL)
+        time.sleep(0.05)
+    for stage in stages:
+        stage.end_rest()

@@ -3,7 +3,6 @@
 DVC's own locks keep dvc.lock whole; this module decides what to start, and tidies up afterwards.
 """
 
-import json
 import os
 import signal
 import time
@@ -16,10 +15,11 @@ from typing import Protocol
 
 from provenn.cut_lock import restore_cut_locks
 from provenn.exclusive import only_one
-from provenn.files import write_json
+from provenn.files import UserError
 from provenn.lock import recorded
 from provenn.repro.damaged import forget_wrong_sizes, set_aside_damaged
 from provenn.repro.disk import explain, forget_result
+from provenn.repro.durations import known_durations, remember_durations
 from provenn.repro.dvc_locks import LockFiles, blockers, mend_rwlock, repository_locked
 from provenn.repro.plan import Plan, open_repository, read_plan
 from provenn.repro.processes import Outcome, StageProcess, stop
@@ -27,6 +27,8 @@ from provenn.repro.repeated import compare
 from provenn.repro.report import UP_TO_DATE, Report
 from provenn.repro.run_cache import forget_lost_outputs
 from provenn.repro.tracking import Tracking
+from provenn.repro.unfinished import Unfinished, heal_killed, remove_temporary_files
+from provenn.repro.unseen_edits import forget_unseen_edits
 
 FOLDER = Path(".dvc/tmp/provenn")  # logs and durations, below the repository's root
 TICK_SECONDS = 0.05
@@ -70,13 +72,17 @@ def reproduce(root: Path, targets: Iterable[str], jobs: int, view: View) -> Repo
     folder = Path.cwd()
     os.chdir(root)  # DVC names stages as seen from the working folder
     with open_repository(root) as repo, only_one(root, "repro", wait_s=0):
+        earlier, told = heal_killed(repo)
         mend_rwlock(repo)
         with repository_locked(repo):
-            for line in restore_cut_locks(root):
-                view.note(line)
-        tracking = Tracking(root)
+            told += restore_cut_locks(root)
         plan = read_plan(repo, targets, folder)
-        runner = Runner(root, plan, jobs, view, tracking)
+        told += remove_temporary_files(repo, plan.stages.values())
+        for line in told:
+            view.note(line)
+        forget_unseen_edits(plan)
+        tracking = Tracking(root)
+        runner = Runner(root, plan, jobs, view, tracking, earlier)
         before = recorded(root, plan.stages)
         try:
             report = runner.run()
@@ -84,7 +90,7 @@ def reproduce(root: Path, targets: Iterable[str], jobs: int, view: View) -> Repo
             runner.tidy_up()
         ran = [name for name, outcome in report.outcomes.items() if outcome == "ran"]
         report.repetition = compare(before, recorded(root, plan.stages) if ran else {}, ran)
-        _remember_durations(root, report)
+        remember_durations(root, report)
         report.total_seconds = time.monotonic() - began
         tracking.end(report, view.note)
     return report
@@ -93,13 +99,13 @@ def reproduce(root: Path, targets: Iterable[str], jobs: int, view: View) -> Repo
 class Runner:
     """Decides, tick by tick, which stages of a plan to start, and settles those that ended."""
 
-    def __init__(self, root: Path, plan: Plan, jobs: int, view: View, tracking: Tracking) -> None:
+    def __init__(self, root: Path, plan: Plan, jobs: int, view: View, tracking: Tracking, earlier: Unfinished) -> None:
         self.root = root
         self.plan = plan
         self.view = view
         self.tracking = tracking
         self.report = Report(jobs)
-        self._order = {name: place for place, name in enumerate(plan.by_urgency(_known_durations(root)))}
+        self._order = {name: place for place, name in enumerate(plan.by_urgency(known_durations(root)))}
         self._graph = TopologicalSorter(plan.needs)
         self._graph.prepare()
         self._ready: list[str] = []
@@ -108,7 +114,9 @@ class Runner:
         self._changed: set[str] = set()
         self._busy_since: dict[str, float] = {}
         self._not_before: dict[str, float] = {}
-        self._locks = LockFiles(plan.repo, plan.stages)
+        self._locks = LockFiles(plan.repo, plan.stages, earlier.locks)
+        self._unfinished = Unfinished(f"{root}//{os.getpid()}-{time.time_ns()}//", self._locks.before)
+        self._goes_on = bool(earlier.locks)
         self._signals: list[int] = []
         self._killed = False
 
@@ -128,7 +136,7 @@ class Runner:
         finally:
             if self._signals:
                 self.view.note("stopping: what is running gets 5 s to end; interrupt again to kill it at once")
-            self._killed = stop(self._running, hurry=lambda: len(self._signals) > 1)
+            stop(self._running, hurry=lambda: len(self._signals) > 1)
             self._collect(stopped=True)
             for number, handler in previous.items():
                 signal.signal(number, handler)
@@ -143,11 +151,15 @@ class Runner:
     def tidy_up(self) -> None:
         """Leave lock files that the next repro accepts, in the order of a serial one."""
         if self._killed:
-            mend_rwlock(self.plan.repo)
-            for name in self._locks.restore_if_cut():
-                self.view.note(f"{name} was cut while it was written: it is as it was before that stage.")
-        if self.report.logs:
+            self._mend()
+        if self.report.logs or self._goes_on:
             self._locks.order()
+            self._unfinished.settle(self.root, complete=UP_TO_DATE.issuperset(self._outcomes.values()))
+
+    def _mend(self) -> None:
+        mend_rwlock(self.plan.repo)
+        for name in self._locks.restore_if_cut():
+            self.view.note(f"{name} was cut while it was written: it is as it was before that stage.")
 
     def _start(self) -> bool:
         """Start what can be started; tell whether anything moved."""
@@ -179,8 +191,10 @@ class Runner:
         if name not in self._changed and forget_lost_outputs(self.plan.repo, self.plan.stages[name]):
             self.view.note(f"{name}: the outputs that dvc.lock names are lost; an earlier run of it is taken instead.")
         self._changed.add(name)
+        if not self.report.logs:
+            self._unfinished.write(self.root)
         log = log_path(self.root, name)
-        process = StageProcess(name, log, self.tracking.begin(name))
+        process = StageProcess(name, log, self.tracking.begin(name), self._unfinished.run)
         self._running.append(process)
         self.report.logs[name] = log
         self.view.started(process)
@@ -190,6 +204,11 @@ class Runner:
         ended = [(process, outcome) for process in self._running if (outcome := process.outcome)]
         for process, outcome in ended:
             self._running.remove(process)
+            if process.was_killed:
+                self._killed = True
+                process.end_rest()
+                with suppress(UserError):  # another stage is being saved: `tidy_up` mends it
+                    self._mend()
             self._locks.remember()
             if outcome == "failed" and not stopped and process.busy and self._try_again(process.name):
                 continue
@@ -230,17 +249,3 @@ class Runner:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self._signals.append(number)
-
-
-def _known_durations(root: Path) -> dict[str, float]:
-    with suppress(OSError, ValueError, TypeError, AttributeError):
-        known = json.loads((root / FOLDER / "durations.json").read_bytes())
-        return {str(name): float(seconds) for name, seconds in known.items()}
-    return {}
-
-
-def _remember_durations(root: Path, report: Report) -> None:
-    ran = {name: round(report.seconds[name], 2) for name, outcome in report.outcomes.items() if outcome == "ran"}
-    if ran:
-        with suppress(OSError):
-            write_json(root / FOLDER / "durations.json", _known_durations(root) | ran)

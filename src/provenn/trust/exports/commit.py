@@ -162,7 +162,7 @@ class Commit:
         return found
 
     def metrics(self, model: str) -> list[Metric]:
-        """Return a model's numbers: its stage's, those of stages that read no other model, and what `meta` gives it.
+        """Return a model's numbers: its stage's, those of stages that read no other model or chose it, and what `meta` gives it.
 
         A stage that read another content of the model than the commit has says nothing.
         """
@@ -171,7 +171,8 @@ class Commit:
             own, given = self._numbers.get(entry.name, ({}, {}))
             read = self._models_read[entry.name]
             data = [path for path in sorted(entry.tracked) if not any(_within(one, path) for one in self.models)]
-            numbers = [*own.items()] if entry is self.models[model] or read == {model} else []
+            chose = meta_of(entry).champion and not entry.outs.keys().isdisjoint(self.models[model].deps)
+            numbers = [*own.items()] if entry is self.models[model] or read == {model} or chose else []
             if model in read:
                 numbers += given.get(str(Path(model).with_suffix("")), {}).items()
             found += [Metric(entry.name, name, value, ", ".join(data)) for name, value in numbers]

@@ -1,0 +1,126 @@
+"""A DVC that is killed while it writes dvc.lock, and files that killed processes were writing."""
+
+import os
+import time
+
+import pytest
+from kills import kill, wait_until_gone
+from repository import Repository, once
+from sleeping import prepare, stage, wait_for_start
+
+pytestmark = pytest.mark.slow
+
+# DVC, killed in the middle of its own write of the lock, and with it what stands in VICTIMS.
+CUT = """
+import os, sys
+if sys.orig_argv[-2:] == ["--single-item", os.environ.get("CUT")] and "provenn.repro.supervisor" not in sys.orig_argv:
+    import io
+    from dvc.utils.serialize import _yaml
+
+    def dump(data, stream):
+        whole = io.StringIO()
+        _yaml._get_yaml().dump(data, whole)
+        stream.write(whole.getvalue()[: int(len(whole.getvalue()) * float(os.environ["SHARE"]))])
+        stream.flush()
+        if os.environ["VICTIMS"] == "all":
+            import psutil
+            for process in psutil.Process().parents()[:2]:  # the supervisor and the runner
+                process.kill()
+        os.kill(os.getpid(), 9)
+
+    _yaml._dump = dump
+"""
+STAGES = {"a": stage("a"), "b": stage("b", 0, ("a.txt",)), "c": stage("c", 1.5)}
+
+
+@pytest.fixture
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The dvc.lock of a run that nobody disturbs."""
+
+    def make(root):
+        repository = prepare(Repository.make(root))
+        repository.define(STAGES)
+        repository.dvc_here("repro")
+
+    return (once(tmp_path_factory, "not_cut", make) / "dvc.lock").read_bytes()
+
+
+@pytest.mark.parametrize("share", ["0", "0.6"])
+@pytest.mark.parametrize(
+    ("victim", "others"),
+    [
+        pytest.param(
+            "a",
+            "none",
+            marks=pytest.mark.fault(
+                "DVC is killed while it writes the first dvc.lock", "it is removed, and the next repro writes it"
+            ),
+        ),
+        pytest.param(
+            "b",
+            "none",
+            marks=pytest.mark.fault("DVC is killed while it writes dvc.lock", "the run itself puts the last one back"),
+        ),
+        pytest.param(
+            "b",
+            "all",
+            marks=pytest.mark.fault(
+                "DVC and `provenn repro` are killed while DVC writes dvc.lock",
+                "the next repro puts the last whole one back, git or not",
+            ),
+        ),
+    ],
+)
+def test_a_kill_in_the_middle_of_the_locks_write_costs_one_more_repro(sleeping, undisturbed, victim, others, share):
+    sleeping.define(STAGES)
+    sleeping.write("src/sitecustomize.py", CUT)
+    finished = sleeping.provenn("repro", "-j", "2", code=None, CUT=victim, SHARE=share, VICTIMS=others)
+    assert finished.returncode == (-9 if others == "all" else 1)
+    wait_until_gone(sleeping)
+    (sleeping.root / "src" / "sitecustomize.py").unlink()
+    sleeping.provenn("repro")
+    assert (sleeping.root / "dvc.lock").read_bytes() == undisturbed
+
+
+OURS = ("models/.a.txt.x0_abcde.tmp", ".b.txt.00000000.tmp", "folder/deep/.any.json.abcdefgh.tmp")
+OWN = ".dvc/tmp/provenn/.durations.json.abcdefgh.tmp"
+NOT_OURS = ("models/.a.txt.tmp", "models/.other.txt.abcdefgh.tmp", "models/a.txt.abcdefgh.tmp", ".b.txt.ABCDEFGH.tmp")
+
+
+@pytest.fixture
+def littered(sleeping: Repository) -> Repository:
+    """A repository with left-over files beside outputs, and others that only look alike."""
+    stages = {"a": stage("a", 0, (), ("models/a.txt",)), "b": stage("b")}
+    folder = {"cmd": "mkdir -p folder/deep && echo 1 > folder/deep/1", "deps": ["work.py"], "outs": ["folder"]}
+    sleeping.define(stages | {"folder": folder})
+    sleeping.provenn("repro")
+    for path in (*OURS, OWN, *NOT_OURS):
+        sleeping.write(path, "half of it")
+    return sleeping
+
+
+def there(repository: Repository) -> set[str]:
+    return {path for path in (*OURS, OWN, *NOT_OURS) if (repository.root / path).exists()}
+
+
+@pytest.mark.fault("A process is killed while it writes a file", "the next repro removes what it had not finished")
+def test_left_over_temporary_files_are_removed_and_nothing_else(littered):
+    output = littered.provenn("repro").stdout
+    assert there(littered) == {OWN, *NOT_OURS}, "a command of ours may be writing the new one of the tool"
+    assert all(f"{path}, which a killed process had not finished writing, is removed." in output for path in OURS)
+    assert "3 unchanged" in output
+    hours_ago = time.time() - 7200
+    os.utime(littered.root / OWN, (hours_ago, hours_ago))
+    littered.provenn("repro")
+    assert there(littered) == set(NOT_OURS)
+
+
+def test_nothing_is_removed_while_someone_elses_dvc_may_be_writing(littered):
+    littered.define({"a": stage("a", 600, (), ("models/a.txt",)), "b": stage("b")})
+    other = littered.start("dvc", "repro", "a")
+    wait_for_start(littered, "a")
+    littered.write(OURS[0], "half of it")
+    littered.provenn("repro", "b")
+    assert set(OURS[:2]) <= there(littered)
+    kill(littered, "training")
+    other.communicate(timeout=60)
