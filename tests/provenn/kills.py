@@ -7,7 +7,7 @@ import psutil
 from repository import Repository
 
 PARTS = {
-    "provenn.repro.supervisor": "supervisor",
+    "provenn.supervisor": "supervisor",
     "provenn.view": "writer",
     "-m provenn ": "runner",
     "-m dvc": "dvc",

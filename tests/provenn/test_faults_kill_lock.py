@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 # DVC, killed in the middle of its own write of the lock, and with it what stands in VICTIMS.
 CUT = """
 import os, sys
-if sys.orig_argv[-2:] == ["--single-item", os.environ.get("CUT")] and "provenn.repro.supervisor" not in sys.orig_argv:
+if sys.orig_argv[-2:] == ["--single-item", os.environ.get("CUT")] and "provenn.supervisor" not in sys.orig_argv:
     import io
     from dvc.utils.serialize import _yaml
 

@@ -37,7 +37,7 @@ def test_a_signal_ends_the_server_and_its_workers(repository: Repository, number
     ui, address, started = serving(repository)
     assert address.endswith("?workflowType=machine_learning")
     assert requests.get(address, timeout=10).ok, "the address is printed once the server answers"
-    assert len(started) >= 3, "the guard, MLflow and its worker"
+    assert len(started) >= 3, "the supervisor, MLflow and its worker"
     ui.send_signal(number)
     ui.communicate(timeout=30)
     assert ui.returncode == (-number if number == signal.SIGKILL else 0)
@@ -46,10 +46,10 @@ def test_a_signal_ends_the_server_and_its_workers(repository: Repository, number
 
 
 @pytest.mark.fault(
-    "MLflow's server or its guard is killed under `provenn ui`",
+    "MLflow's server or its supervisor is killed under `provenn ui`",
     "the command ends with one sentence and exit code 1, and nothing is left running",
 )
-@pytest.mark.parametrize("victim", [0, -1], ids=["guard", "worker"])
+@pytest.mark.parametrize("victim", [0, -1], ids=["supervisor", "worker"])
 def test_a_server_that_dies_ends_the_command_with_one_sentence(repository: Repository, victim: int) -> None:
     ui, _, started = serving(repository)
     os.kill(started[victim].pid, signal.SIGKILL)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from provenn.repro.disk import NOT_KEPT
-from provenn.repro.supervisor import GRACE_SECONDS, KILL, MARK, STOP, end, find
+from provenn.supervisor import GRACE_SECONDS, KILL, MARK, STOP, end, find
 
 Outcome = Literal["ran", "restored", "unchanged", "failed", "skipped", "stopped"]
 
@@ -34,7 +34,7 @@ class StageProcess:
         with log.open("wb") as output:
             # A session of its own: Ctrl-C in the terminal reaches the runner alone, which ends the stage in order.
             self._process = subprocess.Popen(
-                [*python, "provenn.repro.supervisor", *dvc],
+                [*python, "provenn.supervisor", "--spare", *dvc],
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=output,

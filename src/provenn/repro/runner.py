@@ -177,11 +177,8 @@ class Runner:
         return False
 
     def _has_wrong_sizes(self, name: str) -> bool:
-        wrong = forget_wrong_sizes(self.plan.stages[name])
-        if wrong:
-            self.view.note(
-                f"{name}: not of the size that dvc.lock has, so damaged, and made again: {', '.join(wrong)}."
-            )
+        if wrong := ", ".join(forget_wrong_sizes(self.plan.stages[name])):
+            self.view.note(f"{name}: not of the size that dvc.lock has, so damaged, and made again: {wrong}.")
         return bool(wrong)
 
     def _launch(self, name: str) -> None:

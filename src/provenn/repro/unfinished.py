@@ -12,7 +12,7 @@ from typing import Any
 from provenn.files import write_json, written_for
 from provenn.repository import git
 from provenn.repro.dvc_locks import put_back, repository_locked
-from provenn.repro.supervisor import GRACE_SECONDS, end, find
+from provenn.supervisor import GRACE_SECONDS, end, find
 
 FILE = Path(".dvc/tmp/provenn/unfinished.json")  # below the repository's root
 OLD_SECONDS = 3600.0  # other commands of ours may be writing below .dvc/tmp/provenn

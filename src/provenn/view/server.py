@@ -13,7 +13,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from provenn.addresses import shown_uri
 from provenn.files import UserError
-from provenn.view.guard import GRACE_SECONDS, end_session
+from provenn.supervisor import GRACE_SECONDS, MARK, end, find
 from provenn.view.pages import links
 from provenn.view.store import ARTIFACTS, connect, store_folder, tracking_uri
 
@@ -44,27 +44,28 @@ def serve(root: Path, port: int) -> int:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, lambda number, frame: signals.append(number))
     # A session of its own: a signal to the terminal reaches this process alone, which ends the others in order.
-    guard = subprocess.Popen(
-        [sys.executable, "-P", "-m", "provenn.view.guard", *command],
+    mark = f"ui {os.getpid()} {time.time_ns()}"
+    supervisor = subprocess.Popen(
+        [sys.executable, "-P", "-m", "provenn.supervisor", *command],
         stdin=subprocess.PIPE,
         start_new_session=True,
         # Jobs are for the evaluation of language models: more processes, and a minute of start-up.
-        env={"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | os.environ,
+        env={"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | os.environ | {MARK: mark},
     )
     try:
-        _watch(guard, port, signals, links(client))
+        _watch(supervisor, port, signals, links(client))
     finally:
-        _end(guard)
+        _end(supervisor, mark)
     if not signals:
         raise UserError("MLflow's server has ended by itself: what it says above tells why; then run `provenn ui`.")
     return 0
 
 
-def _watch(guard: "subprocess.Popen[bytes]", port: int, signals: list[int], pages: dict[str, str]) -> None:
+def _watch(supervisor: "subprocess.Popen[bytes]", port: int, signals: list[int], pages: dict[str, str]) -> None:
     """Wait until the server has ended or is asked to; say where it is, and its pages, once it answers."""
     address, deadline, answered = f"http://{HOST}:{port}", time.monotonic() + START_SECONDS, False
-    while guard.poll() is None and not signals:
-        if not answered and (answered := _answers(f"{address}/health")) and guard.poll() is None:
+    while supervisor.poll() is None and not signals:
+        if not answered and (answered := _answers(f"{address}/health")) and supervisor.poll() is None:
             width = max(map(len, pages), default=0)
             lines = [f"  {name:{width}}  {address}/{page}" for name, page in pages.items()]
             print("\n".join([f"MLflow: {address}/{PAGE}   (Ctrl-C ends it)", *lines]), flush=True)
@@ -73,15 +74,15 @@ def _watch(guard: "subprocess.Popen[bytes]", port: int, signals: list[int], page
         time.sleep(TICK_SECONDS)
 
 
-def _end(guard: "subprocess.Popen[bytes]") -> None:
-    assert guard.stdin
-    guard.stdin.close()
+def _end(supervisor: "subprocess.Popen[bytes]", mark: str) -> None:
+    assert supervisor.stdin
+    supervisor.stdin.close()
     try:
-        guard.wait(2 * GRACE_SECONDS)
+        supervisor.wait(2 * GRACE_SECONDS)
     except subprocess.TimeoutExpired:
-        guard.kill()
-        guard.wait()
-    end_session(guard.pid)  # what is left of a guard that was killed
+        supervisor.kill()
+        supervisor.wait()
+    end(lambda: find(mark))  # what is left when it was killed
 
 
 def _answers(address: str) -> bool:

@@ -162,7 +162,7 @@ class Commit:
         return found
 
     def metrics(self, model: str) -> list[Metric]:
-        """Return a model's numbers: its stage's, those of stages that read no other model or chose it, and what `meta` gives it.
+        """Return a model's numbers: of its stage, of stages that read it alone or chose it, and what `meta` gives it.
 
         A stage that read another content of the model than the commit has says nothing.
         """

@@ -1,10 +1,11 @@
-"""The process between `provenn repro` and a stage's DVC: whichever goes, nothing that the stage started is left.
+"""The process between this program and one that it starts: whichever goes, nothing that was started is left.
 
-    python -m provenn.repro.supervisor COMMAND
+    python -m provenn.supervisor [--spare] COMMAND
 
-The runner holds the other end of standard input. A byte there ends the stage, and `KILL` at once; however the runner
-goes, by kill -9 too, the system closes it, which ends the stage as well. What a stage leaves in the background stays
-when DVC succeeds. It starts fast: the standard library alone until there is something to end.
+So `provenn repro` runs a stage's DVC and `provenn ui` MLflow's server. Whoever started it holds the other end of
+standard input. A byte there ends the command, and `KILL` at once; however that process goes, by kill -9 too, the system
+closes it, which ends the command as well. What runs in the background stays when the command succeeds. It starts fast:
+the standard library alone until there is something to end.
 """
 
 import os
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import psutil
 
-MARK = "PROVENN_STAGE"  # in the environment of all that a stage starts, were it in a session of its own
+MARK = "PROVENN_MARK"  # in the environment of all that a command starts, were it in a session of its own
 STOP, KILL = b"s", b"k"
 GRACE_SECONDS = 5.0
 _KILL_SECONDS = 10.0  # a process that waits for a broken disk cannot be killed
@@ -28,8 +29,12 @@ _TICK_SECONDS = 0.05
 _INPUT = 0
 
 
-def supervise(command: list[str]) -> int:
-    """Run the command to its end, or until it is to be ended; return its exit code, 128 + n after signal n."""
+def supervise(command: list[str], *, spare: bool) -> int:
+    """Run the command to its end, or until it is to be ended; return its exit code, 128 + n after signal n.
+
+    With `spare` only what it has started is asked to end, as with DVC: it then sees its own command fail, or finishes
+    saving what that had made, and so leaves its lock files whole.
+    """
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
@@ -42,7 +47,7 @@ def supervise(command: list[str]) -> int:
         signals = os.read(woken, 64) if woken in ready else b""
         asked = _INPUT in ready or any(number != signal.SIGCHLD for number in signals)
     if process.poll() != 0:
-        end(lambda: find(os.environ[MARK], os.getsid(0)), process.pid, _hurry)
+        end(lambda: find(os.environ[MARK], os.getsid(0)), process.pid if spare else 0, _hurry)
     code = process.wait()
     return code if code >= 0 else 128 - code
 
@@ -50,8 +55,7 @@ def supervise(command: list[str]) -> int:
 def end(find: "Callable[[], set[psutil.Process]]", spared: int = 0, hurry: Callable[[], bool] = lambda: False) -> None:
     """End the processes that `find` returns until there are none: by SIGTERM, after 5 s or on `hurry()` by SIGKILL.
 
-    DVC, `spared`, gets no SIGTERM: it sees its command fail, or finishes saving what the command had made, and so
-    leaves its lock files whole.
+    The process `spared` gets no SIGTERM.
     """
     known: set[psutil.Process] = set()
     deadline = time.monotonic() + GRACE_SECONDS
@@ -117,4 +121,5 @@ def _lives(process: "psutil.Process") -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(supervise(sys.argv[1:]))
+    spare = sys.argv[1] == "--spare"
+    sys.exit(supervise(sys.argv[1 + spare :], spare=spare))
