@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from notes.data.tasks import load_inputs
-from notes.exporting import compare_with_source, require_parity, to_onnx
-from notes.files import read_json, write_bytes, write_json
+from notes.data.tasks import find_task, load_inputs, load_naming
+from notes.exporting import compare_with_source, open_session, require_parity, run_onnx, to_onnx
+from notes.files import digest, read_json, write_bytes, write_json
 from notes.networks.determinism import make_deterministic
-from notes.networks.model_files import load_network
+from notes.networks.model_files import load_network, predict
 from notes.script import run_script
+from notes.served import for_use, preparation
 from notes.settings import read_settings
 from provenn.record import track
 
@@ -25,11 +26,26 @@ def main(task: str) -> None:
         parity = compare_with_source(network, model, inputs)
         require_parity(parity, settings.tolerance, champion)
 
+        naming, source = load_naming(task), Path("models") / task / f"{champion}.safetensors"
+        says = {
+            "task": task,
+            "data": naming.title,
+            "classes": naming.classes,
+            "network": champion,
+            "md5": digest(source),
+        }
+        prepare, known = preparation(task, "test"), find_task(task)
+        served = for_use(model, prepare, classes=known.classes is not None, says=says)
+        # Again from raw inputs to answers, as others will use it.
+        answers = run_onnx(open_session(served), prepare.raw)
+        parity = parity.with_answers(predict(network, inputs), answers)
+        require_parity(parity, settings.tolerance, champion)
+
         target = Path("models/exported") / f"{task}.onnx"
-        write_bytes(target, model)
+        write_bytes(target, served)
         write_json(
             Path("results/export_model") / task / "metrics.json",
-            {"rows": parity.rows, "different_predictions": parity.different_predictions, "bytes": len(model)},
+            {"rows": parity.rows, "different_predictions": parity.different_predictions, "bytes": len(served)},
         )
         # Told to MLflow alone: ONNX Runtime takes what instructions it finds, and has no way to hold it to others.
         run.log({"largest_relative_difference": parity.largest_relative_difference})

@@ -28,6 +28,14 @@ class Parity:
     largest_relative_difference: float
     different_predictions: int
 
+    def with_answers(self, expected: np.ndarray, found: np.ndarray) -> "Parity":
+        """Return the worse of this and of how far values (n,) or probabilities (n, classes) are from the expected."""
+        apart = float(np.abs(expected - found).max() / (np.abs(expected).max() or 1.0))
+        # numpy's maximum is NaN where a difference is; Python's max would pass over it.
+        worst = float(np.maximum(self.largest_relative_difference, apart))
+        different = int((_decide(expected) != _decide(found)).sum())
+        return Parity(self.rows, worst, max(self.different_predictions, different))
+
 
 def to_onnx(network: Network, example: np.ndarray, *, opset: int) -> bytes:
     """Return `network` as a single ONNX file with a dynamic batch: `inputs` (batch, d) → `outputs`, a network's logits.
@@ -91,8 +99,9 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
 
 
 def run_onnx(session: onnxruntime.InferenceSession, inputs: np.ndarray) -> np.ndarray:
-    """Return the outputs for a batch of inputs (n, d)."""
-    return np.asarray(session.run(None, {"inputs": inputs})[0])
+    """Return the outputs for a batch of inputs, the model's only ones."""
+    (given,) = session.get_inputs()
+    return np.asarray(session.run(None, {given.name: inputs})[0])
 
 
 @torch.no_grad()

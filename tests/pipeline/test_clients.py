@@ -1,0 +1,74 @@
+"""The results as others fetch them: by DVC's own commands and its API, and from MLflow's model server."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import dvc.api
+import numpy as np
+import onnxruntime
+import psutil
+import pytest
+import requests
+from repository import Repository
+
+from notes.data.tasks import load_split
+
+pytestmark = pytest.mark.slow
+MODEL = "models/exported/linear.onnx"
+
+
+def test_dvc_gets_the_artifact_and_the_api_reads_files_of_a_commit(finished: Repository, tmp_path) -> None:
+    expected = (finished.root / MODEL).read_bytes()
+    out = tmp_path / "champion.onnx"
+    Repository(tmp_path).dvc("artifacts", "get", str(finished.root), "linear", "--out", str(out))
+    assert out.read_bytes() == expected
+    assert dvc.api.read(MODEL, repo=str(finished.root), rev="HEAD", mode="rb") == expected
+    shown = dvc.api.metrics_show("results/evaluate/linear/metrics.json", repo=str(finished.root), rev="HEAD")
+    assert shown["champion"].startswith("linear_")
+
+
+@pytest.fixture
+def server(finished: Repository):
+    """The address of `mlflow models serve` with the champion of the task."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/linear@champion"]
+    command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
+    environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{finished.root}/mlruns/mlflow.db"}
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 240
+    while True:
+        try:
+            requests.get(f"{address}/ping", timeout=5).raise_for_status()
+            break
+        except requests.RequestException:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+    children = psutil.Process(process.pid).children(recursive=True)
+    yield address
+    os.killpg(process.pid, signal.SIGTERM)
+    process.wait(30)
+    for child in psutil.wait_procs(children, timeout=20)[1]:
+        child.kill()
+
+
+def test_mlflow_serves_the_champion_as_onnx_runtime_answers_and_refuses_other_shapes(server, finished) -> None:
+    inputs = load_split("linear", "test", finished.root).inputs
+    session = onnxruntime.InferenceSession(finished.root / MODEL)
+    (given,) = session.get_inputs()
+    inputs = inputs.astype({"tensor(float)": np.float32, "tensor(double)": np.float64}[given.type])
+    (expected,) = session.run(None, {given.name: inputs})
+    answer = requests.post(f"{server}/invocations", json={"inputs": {given.name: inputs.tolist()}}, timeout=60)
+    assert answer.ok, answer.text
+    (served,) = answer.json()["predictions"].values()
+    np.testing.assert_allclose(np.array(served), expected, rtol=1e-6)
+    wide = np.hstack([inputs, inputs])
+    refused = requests.post(f"{server}/invocations", json={"inputs": {given.name: wide.tolist()}}, timeout=60)
+    assert refused.status_code == 400
+    assert "shape" in refused.json()["message"]
