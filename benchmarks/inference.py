@@ -54,8 +54,8 @@ def report(result: dict[str, Any]) -> str:
 A network as ONNX in ONNX Runtime, the same in torch (`eval`, `inference_mode`), and
 scikit-learn's `MLPClassifier` with the same hidden layers (`predict_proba`); one thread each, images in memory.
 ONNX Runtime and torch give {digits} on {agreement["rows"]:,} training images, and logits that differ by at most
-{agreement["largest_relative_difference"]:.1g} of the largest; the export has its batch normalisation folded into the layers.
-scikit-learn's is a network of its own, without batch normalisation.
+{agreement["largest_relative_difference"]:.1g} of the largest; the export has its batch normalisation folded into the
+layers. scikit-learn's is a network of its own, without batch normalisation.
 
 Images/s, and how many times those of the other two ONNX Runtime gives:
 
