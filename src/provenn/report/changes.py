@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from provenn.addresses import shown_uri
-from provenn.entry import Entry
-from provenn.report.side import Side
-from provenn.repository import git
+from provenn.entry import Entry, is_outside
+from provenn.report.side import NOTHING, Side
+from provenn.repository import SOURCE_SUFFIXES, git
 
 NEW, REMOVED, CHANGED, EQUAL, STALE = "new", "removed", "changed", "equal", "stale"
 
@@ -28,7 +29,7 @@ class Source:
     """Code or data with another content: the changed `files` that git knows, who reads it, and all that it reaches."""
 
     path: str
-    kind: str  # "data" is what DVC keeps or lies outside, "code" the rest
+    kind: str  # "data" is what DVC keeps or lies outside; of the rest "file" is what is no source
     state: str
     files: list[str]
     readers: list[str] = field(default_factory=list)
@@ -68,7 +69,8 @@ def sources(base: Side, head: Side) -> list[Source]:
             return
         if path not in found:
             state = REMOVED if not after else NEW if not before else CHANGED
-            kind = "data" if not reader.command or path in reader.tracked or "://" in path else "code"
+            kept = not reader.command or path in reader.tracked or is_outside(path)
+            kind = "data" if kept else "code" if Path(path).suffix.lower() in {"", *SOURCE_SUFFIXES} else "file"
             files = [file for file in edited if file.startswith(f"{path}/")]
             found[path] = Source(shown_uri(path), kind, state, files)
         if reader.command:
@@ -76,12 +78,10 @@ def sources(base: Side, head: Side) -> list[Source]:
 
     known = {path for entry in base.entries.values() for path in (entry.deps | entry.outs)}
     for name, after in head.stages.items():
-        before = base.entries.get(name)
-        read, was_read = (
-            stage.deps if stage.command else stage.outs for stage in (after, before or Entry("", "", {}, {}, {}))
-        )
+        before = base.entries.get(name, NOTHING)
+        read, was_read = (stage.deps if stage.command else stage.outs for stage in (after, before))
         for path in [*read, *(path for path in was_read if path not in read)]:
-            if before is not None or path not in known:
+            if before is not NOTHING or path not in known:
                 add(path, after, was_read.get(path), read.get(path))
     for source in found.values():
         source.reaches = sorted(set(source.readers) | _after(head, source.readers))

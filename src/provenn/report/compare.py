@@ -9,7 +9,7 @@ from typing import Any
 
 from provenn.report.changes import STALE, Parameter, Source, Stage, parameters, sources, stages
 from provenn.report.figures import Figure, changed_figures
-from provenn.report.judgement import BETTER, UNCLEAR, WORSE, Metric, judge
+from provenn.report.judgement import BETTER, CHANGED, GONE, MISSING, NEW, UNCLEAR, WORSE, Metric, judge
 from provenn.report.metrics import compared
 from provenn.report.side import Side, read_base, read_head
 from provenn.trust.check import KEYS, RERUNS
@@ -17,6 +17,8 @@ from provenn.trust.signatures import load_public_keys, read_signed
 from provenn.trust.statement import TEST_RESULT, differences
 
 UNCHANGED = "no metric changed"
+CLEAR = WORSE, BETTER
+UNKNOWN = {UNCLEAR: "{} may be chance", MISSING: "{} cannot be found", CHANGED: "which end is up is not known of {}"}
 
 
 @dataclass(frozen=True)
@@ -45,27 +47,26 @@ class Report:
     @property
     def verdict(self) -> str:
         """One of better, worse, cannot tell, no metric changed; one metric that is worse outweighs all others."""
-        found = {metric.judgement for metric in self.metrics if metric.decides}
-        if not self.metrics and not self.missing:
+        found = {metric.judgement for metric in self.metrics if metric.decides} - {NEW, GONE}
+        if not found:
             return UNCHANGED
-        return next((verdict for verdict in (WORSE, BETTER) if verdict in found), UNCLEAR)
+        return next((verdict for verdict in CLEAR if verdict in found), UNCLEAR)
 
     @property
     def sentence(self) -> str:
         """The verdict and the metrics that it rests on, and how many stages are yet to run."""
-        parts = {
+        found = {
             judgement: _listed([one for one in self.metrics if one.decides and one.judgement == judgement])
-            for judgement in (WORSE, BETTER, UNCLEAR)
+            for judgement in (*CLEAR, *UNKNOWN)
         }
-        if self.verdict == WORSE:
-            said = f"Worse: {parts[WORSE]}" + (f"; better: {parts[BETTER]}" if parts[BETTER] else "")
-        elif self.verdict == BETTER:
-            said = f"Better: {parts[BETTER]}"
-        elif self.verdict == UNCHANGED:
-            said = "No metric changed"
+        if self.verdict == UNCHANGED:
+            others = f" that counts; others are new or gone, or do not count: {len(self.metrics)}"
+            said = "No metric changed" + (others if self.metrics else "")
+        elif self.verdict == UNCLEAR:
+            said = "Cannot tell: " + "; ".join(words.format(found[why]) for why, words in UNKNOWN.items() if found[why])
         else:
-            why = parts[UNCLEAR] and f"{parts[UNCLEAR]} may be chance"
-            said = f"Cannot tell: {why or 'no metric whose better end is known has changed on both sides'}"
+            said = "; ".join(f"{clear}: {found[clear]}" for clear in CLEAR if found[clear])
+            said = said[0].upper() + said[1:]
         stale = sum(stage.state == STALE for stage in self.stages)
         waiting = f"; {stale} stage{'s are' if stale > 1 else ' is'} yet to run (`provenn repro`)" if stale else ""
         return f"{said}{waiting}."

@@ -10,7 +10,8 @@ from statistics import NormalDist, fmean, stdev
 LEVEL = 0.05  # below this a p-value is no chance
 FEWEST_ROWS = 30  # for the normal approximation
 BETTER, WORSE, UNCLEAR = "better", "worse", "cannot tell"
-CHANGED, EQUAL, NEW, GONE = "changed", "equal", "new", "gone"
+CHANGED, NEW, GONE, MISSING = "changed", "new", "gone", "missing"
+_ORDER = (WORSE, BETTER, UNCLEAR, MISSING, CHANGED, NEW, GONE)
 
 _UP = {"accuracy", "f1", "auc", "r2", "precision", "recall"}
 _DOWN = {"loss", "error", "rmse", "mae", "mse", "time"}
@@ -19,7 +20,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric on both sides, None where it is missing, and what was found about it.
+    """A metric that is not the same on both sides, None where it is missing, and what was found about it.
 
     `direction` is 1 when more is better, -1 when less is, 0 when nobody says. `p_value` is that of a paired `test`.
     `decides` tells whether it counts for the verdict on the whole change.
@@ -73,23 +74,27 @@ def paired_normal(before: Sequence[float], after: Sequence[float]) -> float | No
 
 
 def judge(metrics: Sequence[Metric]) -> list[Metric]:
-    """Return the metrics with judgement and rule; the p-values of all of them are corrected together, by Holm."""
+    """Return the metrics with judgement and rule, what matters most first.
+
+    The p-values of all of them are corrected together, by Holm.
+    """
     tested = sorted((metric.p_value, place) for place, metric in enumerate(metrics) if metric.p_value is not None)
     corrected: dict[int, float] = {}
     largest = 0.0
     for rank, (p_value, place) in enumerate(tested):
         largest = max(largest, min(1.0, p_value * (len(tested) - rank)))
         corrected[place] = largest
-    return [_judged(metric, corrected.get(place), len(tested)) for place, metric in enumerate(metrics)]
+    judged = [_judged(metric, corrected.get(place), len(tested)) for place, metric in enumerate(metrics)]
+    return sorted(judged, key=lambda metric: (not metric.decides, _ORDER.index(metric.judgement)))
 
 
 def _judged(metric: Metric, p_value: float | None, tests: int) -> Metric:
+    if metric.before is None and metric.after is None:
+        return replace(metric, judgement=MISSING, rule="the file is nowhere")
     if metric.before is None or metric.after is None:
         return replace(metric, judgement=NEW if metric.before is None else GONE)
     if metric.difference is None:
         return replace(metric, judgement=CHANGED, rule="text")
-    if metric.difference == 0:
-        return replace(metric, judgement=EQUAL, rule="equal")
     if p_value is not None:
         real = p_value < LEVEL
         rule = f"{metric.test}, p = {p_value:.2g}{f' (Holm, {tests} tests)' if tests > 1 else ''}"

@@ -1,9 +1,12 @@
 """The report as Markdown, for a comment on a pull request or the summary of a workflow."""
 
+import re
+
 from provenn.report.compare import Report
-from provenn.report.tables import MARKS, Cell, Table, tables
+from provenn.report.tables import Cell, Table, tables
 
 ROWS = 40  # of a table, for GitHub takes 65,536 characters a comment
+MARKS = {"better": "✅", "worse": "❌", "cannot tell": "❔"}
 LONGEST = 80  # characters of a value
 
 
@@ -25,7 +28,7 @@ def as_markdown(report: Report) -> str:
 
 def _cell(cell: Cell) -> str:
     if cell.text is None or cell.kind != "code":
-        return _plain(cell.text or "")
+        return f"{MARKS.get(cell.kind, '')} {_plain(cell.text or '')}".strip()
     text = " ".join(cell.text.split())
     text = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
     # Of code with a backtick in it the fence is longer, and a bar ends a cell even in code.
@@ -35,7 +38,9 @@ def _cell(cell: Cell) -> str:
 
 def _plain(text: str) -> str:
     """Return text that is text there: no markup, no mention of somebody; a command in backticks stays one."""
-    plain = " ".join(text.split())
-    for character in "\\|*_<>[]#":
-        plain = plain.replace(character, f"\\{character}")
-    return plain.replace("@", "@\N{ZERO WIDTH SPACE}")
+    parts = " ".join(text.split()).split("`")
+    if len(parts) % 2 == 0:
+        parts = ["\\`".join(parts)]
+    for place in range(0, len(parts), 2):
+        parts[place] = re.sub(r"([\\*_<>\[\]#])", r"\\\1", parts[place]).replace("@", "@\N{ZERO WIDTH SPACE}")
+    return "`".join(parts).replace("|", "\\|")

@@ -10,7 +10,7 @@ from typing import Any
 from provenn.entry import Entry
 from provenn.files import UserError
 from provenn.report.judgement import Interval, Metric, direction, mcnemar, paired_normal
-from provenn.report.side import Side
+from provenn.report.side import NOTHING, Side, written
 from provenn.view import contents
 from provenn.view.meta import Columns, meta_of
 
@@ -39,22 +39,21 @@ def compared(base: Side, head: Side) -> list[Metric]:
     """
     found: list[Metric] = []
     for name in dict.fromkeys([*head.entries, *base.entries]):
-        before, after = base.entries.get(name), head.entries.get(name)
-        if _metric_files(base, before) != _metric_files(head, after):
+        before, after = base.entries.get(name, NOTHING), head.entries.get(name, NOTHING)
+        if written(before, before.metrics) != written(after, after.metrics):
             found += _of_stage(base, head, before, after)
     return found
 
 
-def _of_stage(base: Side, head: Side, before: Entry | None, after: Entry | None) -> Iterator[Metric]:
-    sides = [(base, before), (head, after)]
-    files = [side.bring(entry, entry.metrics) if entry else None for side, entry in sides]
-    if any(not (side.folder / file).exists() for side, entry in sides for file in _metric_files(side, entry)):
-        return  # one that is nowhere is not a new one; the side tells of it
-    (old, old_texts), (new, new_texts) = (contents.metrics(entry) if entry else ({}, {}) for entry in files)
-    either = after or before
-    assert either is not None
+def _of_stage(base: Side, head: Side, before: Entry, after: Entry) -> Iterator[Metric]:
+    either = before if after is NOTHING else after
+    (before, has_old), (after, has_new) = base.bring(before, before.metrics), head.bring(after, after.metrics)
+    if not has_old or not has_new:
+        yield Metric(either.name, ", ".join(either.metrics), None, None, decides=True)
+        return
+    (old, old_texts), (new, new_texts) = contents.metrics(before), contents.metrics(after)
     headline: dict[str, str] = dict(meta_of(either).headline)
-    rows = list(_predictions(base, head, before, after)) if before and after else []
+    rows = list(_predictions(base, head, before, after)) if before.name and after.name else []
     ends = {end for name in (old | new) for numbers in (old, new) for end in _ends(name, numbers)}
     for name in dict.fromkeys([*headline, *new, *old]):
         if name in ends or (name not in old and name not in new) or old.get(name) == new.get(name):
@@ -77,11 +76,6 @@ def _of_stage(base: Side, head: Side, before: Entry | None, after: Entry | None)
             yield Metric(either.name, name, old_texts.get(name), new_texts.get(name))
 
 
-def _metric_files(side: Side, entry: Entry | None) -> dict[str, str]:
-    found = [side.files(entry, path) for path in entry.metrics] if entry else []
-    return {file: made for files in found for file, made in files.items()}
-
-
 def _ends(name: str, numbers: Mapping[str, float]) -> tuple[str, ...]:
     """Return the names of both ends of a metric's interval, where both are there: x_low, or test_interval/x_low."""
     prefix, separator, last = re.fullmatch(r"(.*?)([/.]?)([^/.]*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
@@ -99,8 +93,8 @@ def _interval(name: str, numbers: Mapping[str, float]) -> Interval | None:
 
 def _predictions(base: Side, head: Side, before: Entry, after: Entry) -> Iterator[_Rows]:
     for file, columns in meta_of(after).predictions.items():
-        old = _columns(base.bring(before, [file]), file, columns, required=False)
-        new = _columns(head.bring(after, [file]), file, columns, required=True)
+        old = _columns(base.bring(before, [file])[0], file, columns, required=False)
+        new = _columns(head.bring(after, [file])[0], file, columns, required=True)
         if old and new and old[0] == new[0]:
             yield _Rows(old[0], old[1], new[1])
 

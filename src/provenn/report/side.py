@@ -13,6 +13,9 @@ from provenn.lock import read_lock, with_results
 from provenn.repository import git
 
 
+NOTHING = Entry("", "", {}, {}, {})  # where a side has no result of a stage
+
+
 @dataclass
 class Side:
     """Stages as they are now (`stages`), and those that have a result as they were when it was made (`entries`).
@@ -41,8 +44,8 @@ class Side:
             for name, stage in self.stages.items()
         }
 
-    def files(self, entry: Entry, path: str) -> dict[str, str]:
-        """Return the files at a path that a stage wrote or read, or below it, with digests; none when nobody knows."""
+    def files(self, entry: Entry, path: str) -> dict[str, str] | None:
+        """Return the files at a path that a stage wrote or read, or below it, with digests; None when nobody knows."""
         for known, value in (entry.deps | entry.outs).items():
             if path != known and not path.startswith(f"{known}/"):
                 continue
@@ -51,23 +54,34 @@ class Side:
             listing = self.contents.listing(known, value)
             if listing is None:
                 self._miss(entry, known)
-            whole = {f"{known}/{name}": made for name, made in (listing or {}).items()}
+                return None
+            whole = {f"{known}/{name}": made for name, made in listing.items()}
             return {name: made for name, made in whole.items() if f"{name}/".startswith(f"{path}/")}
         return {}
 
-    def bring(self, entry: Entry, paths: Iterable[str]) -> Entry:
-        """Return the entry with `folder` as root, in which those files of the paths lie that could be found."""
+    def bring(self, entry: Entry, paths: Iterable[str]) -> tuple[Entry, bool]:
+        """Return the entry with `folder` as root, in which its files at the paths lie, and whether all were found."""
+        whole = True
         for path in paths:
-            for name, value in self.files(entry, path).items():
+            found = self.files(entry, path)
+            whole = whole and found is not None
+            for name, value in (found or {}).items():
                 if not (self.folder / name).exists() and self.contents.take(name, value, self.folder):
                     self._miss(entry, name)
-        return replace(entry, root=self.folder)
+                    whole = False
+        return replace(entry, root=self.folder), whole
 
     def _miss(self, entry: Entry, path: str) -> None:
         first = "check that commit out, then " if self.commit else ""
         note = f"{path} of {self.label} is nowhere: {first}{self.contents.how_to_get(entry.name)}."
         if note not in self.missing:
             self.missing.append(note)
+
+
+def written(entry: Entry, paths: Iterable[str]) -> dict[str, str]:
+    """Return the outputs that hold these paths, with digests."""
+    wanted = set(paths)
+    return {out: made for out, made in entry.outs.items() if any(f"{path}/".startswith(f"{out}/") for path in wanted)}
 
 
 def read_base(root: Path, revision: str, folder: Path) -> Side:

@@ -1,13 +1,11 @@
 """The tables of a report, the same ones in Markdown and on the page."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from provenn.report.changes import Stage
 from provenn.report.compare import Report
 from provenn.report.judgement import Metric
-
-MARKS = {"better": "✅", "worse": "❌", "cannot tell": "❔"}
 
 
 class Cell(NamedTuple):
@@ -49,7 +47,10 @@ def tables(report: Report) -> list[Table]:
         Table(
             "Stages",
             ("stage", "result", "because of"),
-            [(_code(one.name), Cell(one.state), Cell(_some(one.why))) for one in report.stages],
+            [
+                (_code(_grouped(names)), Cell(state), Cell(why))
+                for (_, state, why), names in _alike(report.stages).items()
+            ],
         ),
         Table(
             "Reruns",
@@ -62,8 +63,13 @@ def tables(report: Report) -> list[Table]:
 
 def _metric(metric: Metric) -> tuple[Cell, ...]:
     values = [_number(metric.before), _number(metric.after), _number(metric.difference, sign=True)]
-    judgement = f"{MARKS.get(metric.judgement, '')} {metric.judgement}".strip()
-    return (_code(metric.stage), _code(metric.name), *values, Cell(judgement, metric.judgement), Cell(metric.rule))
+    return (
+        _code(metric.stage),
+        _code(metric.name),
+        *values,
+        Cell(metric.judgement, metric.judgement),
+        Cell(metric.rule),
+    )
 
 
 def _number(value: float | str | None, *, sign: bool = False) -> Cell:
@@ -74,10 +80,20 @@ def _code(text: str | None) -> Cell:
     return Cell(text, "code")
 
 
+def _alike(stages: Iterable[Stage]) -> dict[tuple[str, str, str], list[str]]:
+    """Return the stages by their state and the reasons for it, as text, those of one name together."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for one in stages:
+        found.setdefault((one.name.partition("@")[0], one.state, _some(one.why)), []).append(one.name)
+    return found
+
+
 def _grouped(stages: Iterable[str]) -> str:
-    """Return names of stages, the items of a loop as one with their number."""
-    times = Counter(name.partition("@")[0] for name in stages)
-    return ", ".join(f"{name} ({count})" if count > 1 else name for name, count in times.items())
+    """Return names of stages, of a loop its name and how many items; a single one is named."""
+    loops: dict[str, list[str]] = {}
+    for name in stages:
+        loops.setdefault(name.partition("@")[0], []).append(name)
+    return ", ".join(f"{loop} ({len(names)})" if len(names) > 1 else names[0] for loop, names in loops.items())
 
 
 def _some(items: Sequence[str]) -> str:
