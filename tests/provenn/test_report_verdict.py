@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import reported
-from repository import Repository, once
+from repository import Repository
 from scipy.stats import binomtest, ttest_1samp
 from typer.testing import CliRunner
 
@@ -17,15 +17,6 @@ from provenn.cli import app
 from provenn.files import UserError
 from provenn.report.compare import compare
 from provenn.report.judgement import Metric, direction, judge, mcnemar, paired_normal
-
-
-@pytest.fixture
-def changing(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Repository:
-    """The repository of `reported`, as the working folder."""
-    made = Repository(once(tmp_path_factory, "reported", reported.make)).copy(tmp_path / "repository")
-    monkeypatch.chdir(made.root)
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
-    return made
 
 
 def run(*arguments: str, code: int = 0) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from provenn.files import UserError
 from provenn.lock import read_lock, with_results
 from provenn.repository import git
 
-
 NOTHING = Entry("", "", {}, {}, {})  # where a side has no result of a stage
 
 
