@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from notes.data.tasks import TASKS, load_inputs, load_naming
+from notes.data.tasks import find_task, load_inputs, load_naming
 from notes.figures.canvas import save
 from notes.figures.report import Findings, report_figures
 from notes.files import read_json, read_values
@@ -16,15 +16,14 @@ from provenn.record import track
 def main(name: str) -> None:
     """Draw the pictures of the task NAME from the tables of its evaluation; no label is read but theirs."""
     with track():
-        task, results = TASKS[name], Path("results/evaluate") / name
-        regression = task.kind == "regression"
-        truth = read_json(Path("data") / name / "test" / "truth.json")["coefficients"] if regression else None
+        task, results = find_task(name), Path("results/evaluate") / name
+        regression, known = task.kind == "regression", Path("data") / name / "test" / "truth.json"
         found = Findings(
             champion=read_json(results / "champion.json")["model"],
             metrics=read_json(results / "models.json"),
             predictions=read_values(results / "tables" / "predictions.csv"),
             calibration=[] if regression else read_values(results / "tables" / "calibration.csv"),
-            truth=np.array(truth) if regression else None,
+            truth=np.array(read_json(known)["coefficients"]) if known.is_file() else None,
             naming=load_naming(name),
         )
         models = load_models(Path("models") / name)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from notes.data.tasks import TASKS, load_naming, load_split
+from notes.data.tasks import find_task, load_naming, load_split
 from notes.evaluation import choose_champion
 from notes.evaluation.report import Counterpart, Options, judge, judge_coefficients, metrics_of, prediction_table
 from notes.files import read_json, write_json, write_rows
@@ -20,7 +20,7 @@ def main(name: str) -> None:
     """Evaluate all models of the task NAME: intervals, paired tests, calibration, and the champion."""
     settings = vars(read_settings("evaluate"))
     with track():
-        task, models = TASKS[name], load_models(Path("models") / name)
+        task, models = find_task(name), load_models(Path("models") / name)
         margin = getattr(settings.pop("equivalence_margin"), name, None)
         counterparts = {
             network: Counterpart(**vars(pair)) for network, pair in vars(settings.pop("counterparts")).items()
@@ -38,8 +38,8 @@ def main(name: str) -> None:
         predictions = {model.name: model.predict(test.inputs) for model in models.values()}
         report = judge(task, test, predictions, counterparts, Options(**settings, equivalence_margin=margin), classes)
         report.tables["predictions"] = prediction_table(test.targets, predictions[champion], classes)
-        if task.kind == "regression":
-            truth = np.array(read_json(Path("data") / name / "test" / "truth.json")["coefficients"])
+        if (known := Path("data") / name / "test" / "truth.json").is_file():
+            truth = np.array(read_json(known)["coefficients"])
             fitted = {model.name: model.coefficients for model in models.values() if model.coefficients is not None}
             judge_coefficients(report, load_split(name, "train"), fitted, truth)
 

@@ -7,7 +7,8 @@ import numpy as np
 from notes.files import write_json
 from notes.script import run_script
 from notes.settings import read_settings
-from notes.sources.synthetic import MAKERS, add_split_column, true_coefficients, write_table
+from notes.sources.synthetic import MAKERS, true_coefficients
+from notes.sources.tables import add_split_column, write_table
 from provenn.record import track
 
 

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from notes.baselines import build_estimator, fit, predict, save_estimator
-from notes.data.tasks import TASKS, load_split
+from notes.data.tasks import find_task, load_split
 from notes.files import write_json
 from notes.script import run_script
 from notes.settings import read_settings
@@ -25,7 +25,9 @@ def main(name: str, seed: int | None = None) -> None:
         fit(estimator, train.inputs, train.targets)
         run.log({"time/fit_s": time.perf_counter() - started})
 
-        metrics = validation_metrics(TASKS[settings.task], validation.targets, predict(estimator, validation.inputs))
+        metrics = validation_metrics(
+            find_task(settings.task), validation.targets, predict(estimator, validation.inputs)
+        )
         save_estimator(Path("models") / settings.task / f"{model}.skops", estimator)
         write_json(Path("results/train_baseline") / model / "metrics.json", metrics)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from notes.data.tasks import TASKS, training_splits
+from notes.data.tasks import find_task, training_splits
 from notes.files import write_json, write_rows
 from notes.networks.augmentation import Augmenter
 from notes.networks.determinism import make_deterministic, require_device, require_precision
@@ -25,7 +25,7 @@ def main(name: str, seed: int | None = None) -> None:
         require_precision(settings.precision, settings.device)
         make_deterministic(seed)
         train, validation = training_splits(settings.task, settings.train_on)
-        classes, generator = TASKS[settings.task].classes, torch.Generator().manual_seed(seed)
+        classes, generator = find_task(settings.task).classes, torch.Generator().manual_seed(seed)
         assert classes is not None
         network = Mlp(
             train.inputs.shape[1],

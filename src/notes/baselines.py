@@ -23,7 +23,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
-from notes.data.tasks import TASKS
+from notes.data.tasks import find_task
 from notes.files import UserError, missing_file, write_bytes
 from notes.settings import Settings
 
@@ -76,7 +76,7 @@ def build_estimator(settings: Settings) -> BaseEstimator:
                 settings.trees, max_depth=settings.max_depth, random_state=settings.seed, n_jobs=1
             )
         case "dummy":
-            if TASKS[settings.task].kind == "regression":
+            if find_task(settings.task).kind == "regression":
                 return DummyRegressor(strategy="mean")
             return DummyClassifier(strategy="prior")
     raise UserError(f"There is no estimator named {settings.estimator!r}: choose one of those in params.yaml.")

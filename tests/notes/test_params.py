@@ -20,7 +20,13 @@ VALUES = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encod
 del VALUES["defaults"]  # merged into the sections, where they are checked
 SCHEMA = Params.model_json_schema()
 # Free names, not keys of the schema.
-NAMED = [("train_mlp",), ("train_baseline",), ("evaluate", "counterparts")]
+NAMED = [
+    ("train_regression",),
+    ("train_mlp",),
+    ("train_baseline",),
+    ("evaluate", "counterparts"),
+    ("evaluate", "equivalence_margin"),
+]
 # Keys whose values must fit other keys' values; they have tests of their own.
 TIED = {
     "validation",
@@ -29,6 +35,8 @@ TIED = {
     "pretrained",
     "pretrained_md5",
     "task",
+    "tasks",
+    "regressions",
     "estimator",
     "loss",
     "batch_size",
@@ -537,3 +545,58 @@ def test_settings_of_a_network_that_do_not_go_together_are_refused(network, valu
     section = VALUES["train_mlp"][network] | values
     (line,) = refusal(changed(("train_mlp", network), section))
     assert line.startswith(f"train_mlp.{network}.{sentence}")
+
+
+def with_table(**changes):
+    """Return the committed values with a table of one's own, and a network of it."""
+    values = copy.deepcopy(VALUES)
+    table = {
+        "file": "data/wine.csv",
+        "target": "y",
+        "kind": "classification",
+        "validation": 0.2,
+        "test": 0.2,
+        "seed": 7,
+    }
+    values["prepare_table"] = {"wine": table | changes}
+    values["tasks"] = [*values["tasks"], "wine"]
+    values["train_mlp"]["wine_mlp"] = values["train_mlp"]["moons_mlp"] | {"task": "wine", "loss": "cross_entropy"}
+    return values
+
+
+def test_a_table_of_ones_own_is_a_task_of_which_there_may_be_models():
+    check_params(with_table())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda values: values["tasks"].remove("wine"), "tasks: wine of prepare_table is missing; add it."),
+        (lambda values: values["tasks"].append("wine"), "tasks: wine is there twice."),
+        (lambda values: values["tasks"].append("wines"), "tasks: there is no task wines; did you mean wine?"),
+        (
+            lambda values: values["train_mlp"].pop("wine_mlp"),
+            "tasks: wine has no network; add a section to train_mlp.",
+        ),
+        (
+            lambda values: values["prepare_table"].update(mnist=values["prepare_table"]["wine"]),
+            "prepare_table.mnist: choose another name, of letters, digits and underscores, a letter first.",
+        ),
+        (
+            lambda values: values["prepare_table"]["wine"].update(kind="regression"),
+            "train_mlp.wine_mlp.task: wine is a regression; this is for a classification.",
+        ),
+        (
+            lambda values: values["prepare_table"]["wine"].update(test=0.8),
+            "prepare_table.wine.validation: validation + test must leave at least a tenth of the rows to train on.",
+        ),
+        (
+            lambda values: values["regressions"].pop(),
+            "regressions: must name the sections of train_regression: linear",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_with_a_table_is_refused(change, message):
+    values = with_table()
+    change(values)
+    assert any(line.startswith(message) for line in refusal(values)), refusal(values)

@@ -8,6 +8,7 @@ from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import RandomForestClassifier
 
 from notes import baselines
+from notes.files import UserError
 from notes.networks import mlp, model_files, regression
 from notes.serving import _load_pyfunc
 
@@ -42,3 +43,25 @@ def test_an_estimator_is_served_as_it_predicts_here(estimator, tmp_path):
     served = _load_pyfunc(str(tmp_path / "model.skops"))
     for inputs in (INPUTS, pd.DataFrame(INPUTS, columns=["x1", "x2", "x3"])):
         np.testing.assert_array_equal(served.predict(inputs), expected)
+
+
+@pytest.mark.parametrize("kind", ["classifier", "regression", "forest"])
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (np.full((2, 3), np.nan), "NaN or infinity, first in row 0"),
+        (np.where(np.arange(6).reshape(2, 3) == 4, np.inf, 0.5), "NaN or infinity, first in row 1"),
+        (np.zeros((2, 1)), r"the shape \(2, 1\): this model takes \(n, 3\)"),
+        (np.zeros(3), r"the shape \(3,\)"),
+    ],
+    ids=["nan", "infinity", "narrow", "flat"],
+)
+def test_what_a_model_was_not_made_for_is_refused(kind, inputs, message, tmp_path):
+    if kind == "forest":
+        forest = RandomForestClassifier(3, random_state=0).fit(INPUTS, LABELS)
+        baselines.save_estimator(tmp_path / "model.skops", forest)
+    else:
+        model_files.save_network(tmp_path / "model.safetensors", network(kind))
+    (path,) = tmp_path.iterdir()
+    with pytest.raises(UserError, match=message):
+        _load_pyfunc(str(path)).predict(inputs)

@@ -1,4 +1,7 @@
-"""The five tasks, and the arrays of one split of one task: all that training and evaluation read."""
+"""The tasks, and the arrays of one split of one task: all that training and evaluation read.
+
+Five are known here. Any other is a table that `prepare_table` has prepared, with a task.json beside it.
+"""
 
 import csv
 from dataclasses import dataclass
@@ -24,17 +27,25 @@ class Task:
     primary_metric: Literal["rmse", "accuracy"]
     direction: Literal["minimize", "maximize"]
 
+    @classmethod
+    def predicting(cls, name: str, classes: int) -> "Task":
+        """Return the task of predicting one of so many classes, or with none a number."""
+        if not classes:
+            return cls(name, "regression", None, "rmse", "minimize")
+        return cls(name, "binary" if classes == 2 else "multiclass", classes, "accuracy", "maximize")
+
 
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
-        Task("linear", "regression", None, "rmse", "minimize"),
-        Task("multivariate", "regression", None, "rmse", "minimize"),
-        Task("polynomial", "regression", None, "rmse", "minimize"),
-        Task("moons", "binary", 2, "accuracy", "maximize"),
-        Task("mnist", "multiclass", 10, "accuracy", "maximize"),
+        Task.predicting("linear", 0),
+        Task.predicting("multivariate", 0),
+        Task.predicting("polynomial", 0),
+        Task.predicting("moons", 2),
+        Task.predicting("mnist", 10),
     )
 }
+TASK_FILE = "task.json"
 
 
 @dataclass(frozen=True)
@@ -56,10 +67,16 @@ class Split:
     targets: npt.NDArray[Any]
 
 
-def data_files(task: str, split: str) -> list[Path]:
+def find_task(name: str, root: Path = REPOSITORY) -> Task:
+    """Return a task by its name; raise UserError for one that is neither known here nor a prepared table."""
+    if name in TASKS:
+        return TASKS[name]
+    return Task.predicting(name, len(_described(name, root)["classes"]))
+
+
+def data_files(task: str, split: str, root: Path = REPOSITORY) -> list[Path]:
     """Return the files that `load_split` reads, relative to the repository's root, the inputs' file first."""
-    if task not in TASKS:
-        raise UserError(f"There is no task named {task!r}: choose one of {', '.join(TASKS)}.")
+    find_task(task, root)
     if split not in SPLITS:
         raise UserError(f"There is no split named {split!r}: choose one of {', '.join(SPLITS)}.")
     # The test rows have a folder of their own, so that a stage that depends on `development` cannot see them.
@@ -74,10 +91,11 @@ def load_split(task: str, split: str, root: Path = REPOSITORY) -> Split:
 
     MNIST's pixels are scaled to [0, 1] and flattened to 784. Raises UserError for a file that is missing or damaged.
     """
-    paths = [root / path for path in data_files(task, split)]
+    paths = [root / path for path in data_files(task, split, root)]
     if task != "mnist":
+        of_inputs, of_targets = _dtypes(find_task(task, root))
         table = _read_table(paths[0], split, slice(-1))
-        return Split(np.array(table[:, :-1], dtype=_dtype(task)), table[:, -1].astype(_dtype(task, targets=True)))
+        return Split(np.array(table[:, :-1], dtype=of_inputs), table[:, -1].astype(of_targets))
     images, labels = load_inputs(task, split, root), _read_bytes(paths[1], ())
     if len(images) != len(labels):
         raise _damaged(paths[1], f"{len(labels)} labels for {len(images)} images")
@@ -98,9 +116,9 @@ def training_splits(task: str, train_on: str) -> tuple[Split, Split | None]:
 
 def load_inputs(task: str, split: str, root: Path = REPOSITORY) -> npt.NDArray[Any]:
     """Return what `load_split` gives as inputs without reading a label: neither column y nor MNIST's label file."""
-    path = root / data_files(task, split)[0]
+    path = root / data_files(task, split, root)[0]
     if task != "mnist":
-        return _read_table(path, split, slice(-2)).astype(_dtype(task))
+        return _read_table(path, split, slice(-2)).astype(_dtypes(find_task(task, root))[0])
     images = _read_bytes(path, (28, 28))
     pixels = images.reshape(len(images), 784).astype(np.float32)
     pixels /= 255
@@ -109,10 +127,22 @@ def load_inputs(task: str, split: str, root: Path = REPOSITORY) -> npt.NDArray[A
 
 def load_naming(task: str, root: Path = REPOSITORY) -> Naming:
     """Return what a task's data set and its classes are called; those of MNIST or Fashion-MNIST as it was prepared."""
-    if task != "mnist":
+    if task in TASKS and task != "mnist":
         return Naming(task, [str(number) for number in range(TASKS[task].classes or 0)])
-    written = read_json(root / "data" / task / "test" / "classes.json")
+    written = read_json(root / "data" / task / "test" / "classes.json") if task == "mnist" else _described(task, root)
     return Naming(written["title"], written["classes"])
+
+
+def _described(task: str, root: Path) -> dict[str, Any]:
+    """Return what `prepare_table` says of a table; it stands beside the test rows and beside the others."""
+    for folder in ("test", "development"):
+        file = root / "data" / task / folder / TASK_FILE
+        if file.is_file():
+            return dict(read_json(file))
+    known = ", ".join(TASKS)
+    raise UserError(
+        f"There is no task named {task!r}: choose one of {known}, or one of prepare_table, prepared by `dvc repro`."
+    )
 
 
 def _read_table(path: Path, split: str, columns: slice) -> npt.NDArray[np.float64]:
@@ -150,10 +180,9 @@ def _read_bytes(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     return array
 
 
-def _dtype(task: str, *, targets: bool = False) -> type[np.generic]:
-    if TASKS[task].classes is None:
-        return np.float64
-    return np.int64 if targets else np.float32
+def _dtypes(task: Task) -> tuple[type[np.generic], type[np.generic]]:
+    """Return the types of inputs and targets."""
+    return (np.float64, np.float64) if task.classes is None else (np.float32, np.int64)
 
 
 def _damaged(path: Path, found: str) -> UserError:

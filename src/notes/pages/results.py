@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from notes.data.tasks import TASKS
+from notes.data.tasks import TASKS, find_task
 from notes.files import UserError, read_json, read_rows, read_values
 from notes.intervals import interval_of
 
@@ -42,7 +42,8 @@ class ModelResult:
 
 def evaluated(root: Path = Path()) -> list[str]:
     """Return the tasks that `evaluate` has judged; raise UserError when there is none."""
-    tasks = [name for name in TASKS if (_folder(root, name) / "models.json").is_file()]
+    found = sorted(path.parent.name for path in (root / "results" / "evaluate").glob("*/models.json"))
+    tasks = [*(name for name in TASKS if name in found), *(name for name in found if name not in TASKS)]
     if not tasks:
         raise UserError("results/evaluate holds no task: run `make repro` first.")
     return tasks
@@ -51,7 +52,7 @@ def evaluated(root: Path = Path()) -> list[str]:
 def load_results(root: Path = Path(), tasks: Iterable[str] = TASKS) -> list[ModelResult]:
     """Return every model's result, task by task, the best model first; raise UserError for a task without results."""
     results: list[ModelResult] = []
-    for task in (TASKS[name] for name in tasks):
+    for task in (find_task(name, root) for name in tasks):
         folder = _folder(root, task.name)
         metrics, measured = read_json(folder / "models.json"), f"/test/{task.primary_metric}"
         champion = read_json(folder / "champion.json")["model"]

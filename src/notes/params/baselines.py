@@ -1,17 +1,15 @@
 """The sections of `train_baseline`: scikit-learn's estimators."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from notes.params.fields import (
-    ClassificationTask,
+    Kind,
     NonNegative,
     Positive,
-    RegressionTask,
     Section,
     Seed,
-    Task,
     Width,
 )
 
@@ -19,7 +17,9 @@ from notes.params.fields import (
 class LeastSquaresBaseline(Section):
     """scikit-learn's LinearRegression, behind PolynomialFeatures when degree > 1."""
 
-    task: RegressionTask
+    kind_of_task: ClassVar[Kind | None] = "regression"
+
+    task: str
     estimator: Literal["linear_regression"]
     degree: Annotated[int, Field(ge=1, le=15)]
 
@@ -27,7 +27,9 @@ class LeastSquaresBaseline(Section):
 class LogisticBaseline(Section):
     """scikit-learn's LogisticRegression."""
 
-    task: ClassificationTask
+    kind_of_task: ClassVar[Kind | None] = "classification"
+
+    task: str
     estimator: Literal["logistic_regression"]
     inverse_regularisation: Positive
     max_iterations: Annotated[int, Field(ge=1)]
@@ -37,7 +39,9 @@ class LogisticBaseline(Section):
 class MlpBaseline(Section):
     """scikit-learn's MLPClassifier."""
 
-    task: ClassificationTask
+    kind_of_task: ClassVar[Kind | None] = "classification"
+
+    task: str
     estimator: Literal["mlp_classifier"]
     hidden_sizes: Annotated[list[Width], Field(min_length=1)]
     activation: Literal["logistic", "tanh", "relu"]
@@ -51,7 +55,9 @@ class MlpBaseline(Section):
 class ForestBaseline(Section):
     """scikit-learn's RandomForestClassifier."""
 
-    task: ClassificationTask
+    kind_of_task: ClassVar[Kind | None] = "classification"
+
+    task: str
     estimator: Literal["random_forest"]
     trees: Annotated[int, Field(ge=1, le=10_000)]
     max_depth: Annotated[int, Field(ge=1)] | None
@@ -61,7 +67,7 @@ class ForestBaseline(Section):
 class DummyBaseline(Section):
     """scikit-learn's Dummy estimators: the mean, or the class frequencies."""
 
-    task: Task
+    task: str
     estimator: Literal["dummy"]
 
 

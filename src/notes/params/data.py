@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from notes.params.fields import Finite, Fraction, NonNegative, Rows, Section, Seed
+from notes.params.fields import Finite, Fraction, Kind, NonNegative, Rows, Section, Seed
 
 
 class LinearData(Section):
@@ -54,6 +54,23 @@ class GenerateSynthetic(Section):
 
     @model_validator(mode="after")
     def _leaves_rows_to_train_on(self) -> "GenerateSynthetic":
+        if self.validation + self.test > 0.9:
+            raise ValueError("validation: validation + test must leave at least a tenth of the rows to train on")
+        return self
+
+
+class OwnTable(Section):
+    """A table of one's own: a CSV file with a header, and the column that is predicted from the others."""
+
+    file: str
+    target: str
+    kind: Kind
+    validation: Fraction
+    test: Fraction
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _leaves_rows_to_train_on(self) -> "OwnTable":
         if self.validation + self.test > 0.9:
             raise ValueError("validation: validation + test must leave at least a tenth of the rows to train on")
         return self

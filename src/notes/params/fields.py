@@ -1,12 +1,14 @@
 """What the sections of params.yaml are made of: the types of their values, and the section itself."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Task = Literal["linear", "multivariate", "polynomial", "moons", "mnist"]
-RegressionTask = Literal["linear", "multivariate", "polynomial"]
-ClassificationTask = Literal["moons", "mnist"]
+Kind = Literal["regression", "classification"]
+TASKS: dict[str, Kind] = {
+    **dict.fromkeys(("linear", "multivariate", "polynomial"), "regression"),
+    **dict.fromkeys(("moons", "mnist"), "classification"),
+}
 Activation = Literal["sigmoid", "tanh", "relu", "leaky_relu", "gelu"]
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -29,3 +31,5 @@ class Section(BaseModel):
     """A mapping in params.yaml: strict types, no unknown keys, immutable."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    # What kind of task a model with a `task` is for; None: for any.
+    kind_of_task: ClassVar[Kind | None] = None

@@ -1,13 +1,13 @@
 """The sections of `train_mlp`: a network, how it is trained, and how its images are distorted."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from notes.params.fields import (
     Activation,
-    ClassificationTask,
     Fraction,
+    Kind,
     Momentum,
     NonNegative,
     Positive,
@@ -31,7 +31,9 @@ class Augmentation(Section):
 class Mlp(Section):
     """One network of the stage `train_mlp`; no hidden sizes makes it logistic or softmax regression."""
 
-    task: ClassificationTask
+    kind_of_task: ClassVar[Kind | None] = "classification"
+
+    task: str
     hidden_sizes: Annotated[list[Width], Field(max_length=50)]
     activation: Activation
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)]

@@ -5,29 +5,24 @@ A validator's own message begins with the key that it is about, seen from its se
 
 import difflib
 import re
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from notes.params.baselines import Baseline
-from notes.params.data import DownloadMnist, GenerateSynthetic, PrepareMnist
+from notes.params.data import DownloadMnist, GenerateSynthetic, OwnTable, PrepareMnist
 from notes.params.fields import (
+    TASKS,
     Fraction,
+    Kind,
     NonNegative,
     Positive,
-    RegressionTask,
     Section,
     Seed,
-    Task,
 )
 from notes.params.networks import Mlp
 from notes.params.studies import Study
-
-# The models of `train_regression`, whose names are not free.
-REGRESSIONS: dict[str, Task] = {
-    f"{task}_{implementation}": task for task in get_args(RegressionTask) for implementation in ("scratch", "module")
-}
 
 
 class Regression(Section):
@@ -66,27 +61,11 @@ class RegressionImplementations(Section):
     module: ModuleRegression
 
 
-class TrainRegression(Section):
-    """Parameters of the stage `train_regression`, a section per task."""
-
-    linear: RegressionImplementations
-    multivariate: RegressionImplementations
-    polynomial: RegressionImplementations
-
-
 class Counterpart(Section):
     """The baseline that a network is tested against, and in a few words what differs between the two."""
 
     baseline: str
     differs: Annotated[str, Field(min_length=1, max_length=60)]
-
-
-class EquivalenceMargins(Section):
-    """Up to which difference in RMSE, in the target's unit, two regressions count as one."""
-
-    linear: Positive
-    multivariate: Positive
-    polynomial: Positive
 
 
 class Evaluate(Section):
@@ -96,7 +75,8 @@ class Evaluate(Section):
     bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)]
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
     seed: Seed
-    equivalence_margin: EquivalenceMargins
+    # Of a regression: up to which difference in RMSE, in the target's unit, two models count as one.
+    equivalence_margin: dict[str, Positive]
     counterparts: dict[str, Counterpart]
 
 
@@ -143,6 +123,14 @@ class NetworkParams(Section):
                 )
         return models
 
+    @model_validator(mode="after")
+    def _models_are_for_tasks_of_their_kind(self) -> "NetworkParams":
+        kinds = kinds_of_tasks(self)
+        for section in ("train_mlp", "train_baseline"):
+            for name, model in getattr(self, section, {}).items():
+                _require_task(f"{section}.{name}.task", model.task, kinds, model.kind_of_task)
+        return self
+
 
 class RecordParams(NetworkParams):
     """The params.yaml of experiments/record: the same networks with several seeds."""
@@ -171,8 +159,11 @@ class Params(NetworkParams):
     """The params.yaml of the main pipeline, a section per stage."""
 
     numeric: Literal["portable", "native"]
+    tasks: list[str]
+    regressions: list[str]
     generate_synthetic: GenerateSynthetic
-    train_regression: TrainRegression
+    prepare_table: dict[str, OwnTable]
+    train_regression: dict[str, RegressionImplementations]
     train_baseline: dict[str, Baseline]
     evaluate: Evaluate
     export_model: ExportModel
@@ -181,7 +172,7 @@ class Params(NetworkParams):
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Params":
         for name in self.train_baseline:
-            if name in self.train_mlp or name in REGRESSIONS:
+            if name in self.train_mlp or name in _regressions(self):
                 raise ValueError(f"train_baseline.{name}: another stage trains a model of this name; choose another")
         return self
 
@@ -196,12 +187,63 @@ class Params(NetworkParams):
                 raise ValueError(f"evaluate.counterparts.{network}: {pair.baseline} belongs to another task")
         return self
 
+    @field_validator("prepare_table")
+    @classmethod
+    def _names_are_free(cls, tables: dict[str, OwnTable]) -> dict[str, OwnTable]:
+        for name in tables:
+            if name in TASKS or name == "raw" or not re.fullmatch(r"[a-z]\w*", name, re.ASCII):
+                raise ValueError(f"{name}: choose another name, of letters, digits and underscores, a letter first")
+        return tables
 
-def model_tasks(params: Params) -> dict[str, Task]:
+    @model_validator(mode="after")
+    def _every_task_is_listed_and_has_a_network(self) -> "Params":
+        kinds = kinds_of_tasks(self)
+        for name in self.tasks:
+            _require_task("tasks", name, kinds, None)
+        if twice := {name for name in self.tasks if self.tasks.count(name) > 1}:
+            raise ValueError(f"tasks: {min(twice)} is there twice")
+        if lacking := next((name for name in self.prepare_table if name not in self.tasks), None):
+            raise ValueError(f"tasks: {lacking} of prepare_table is missing; add it")
+        for name in self.train_regression:
+            _require_task(f"train_regression.{name}", name, kinds, "regression")
+        for name in self.evaluate.equivalence_margin:
+            _require_task(f"evaluate.equivalence_margin.{name}", name, kinds, "regression")
+        if self.regressions != list(self.train_regression):
+            raise ValueError(
+                f"regressions: must name the sections of train_regression: {', '.join(self.train_regression)}"
+            )
+        trained = {*self.train_regression, *(model.task for model in self.train_mlp.values())}
+        if without := next((name for name in self.tasks if name not in trained), None):
+            section = "train_regression" if kinds[without] == "regression" else "train_mlp"
+            raise ValueError(f"tasks: {without} has no network; add a section to {section}")
+        return self
+
+
+def kinds_of_tasks(params: NetworkParams) -> dict[str, Kind]:
+    """Return which kind each task is of: those of the pipeline, and tables of one's own."""
+    return TASKS | {name: table.kind for name, table in getattr(params, "prepare_table", {}).items()}
+
+
+def model_tasks(params: Params) -> dict[str, str]:
     """Return the task of every model that the pipeline trains, networks first, by the model's name."""
-    networks: dict[str, Task] = {name: model.task for name, model in params.train_mlp.items()}
-    baselines: dict[str, Task] = {name: model.task for name, model in params.train_baseline.items()}
-    return REGRESSIONS | networks | baselines
+    networks = {name: model.task for name, model in params.train_mlp.items()}
+    baselines = {name: model.task for name, model in params.train_baseline.items()}
+    return _regressions(params) | networks | baselines
+
+
+def _regressions(params: Params) -> dict[str, str]:
+    """Return the tasks of the models of `train_regression`, whose names are not free."""
+    return {
+        f"{task}_{implementation}": task for task in params.train_regression for implementation in ("scratch", "module")
+    }
+
+
+def _require_task(key: str, task: str, kinds: Mapping[str, Kind], kind: Kind | None) -> None:
+    if task not in kinds:
+        known = nearest(task, kinds) or f"; choose one of {', '.join(kinds)}"
+        raise ValueError(f"{key}: there is no task {task}{known}")
+    if kind not in (None, kinds[task]):
+        raise ValueError(f"{key}: {task} is a {kinds[task]}; this is for a {kind}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -1,15 +1,12 @@
 """Generated tables whose true answer is known: three regressions and two half moons."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from notes.files import UserError, atomic_path
-from notes.sources.splitting import choose_stratified
+from notes.files import UserError
 
 
 def make_linear(
@@ -89,43 +86,3 @@ def true_coefficients(options: Mapping[str, Any]) -> list[float] | None:
     if "weights" in options:
         return [options["intercept"], *options["weights"]]
     return [options["intercept"], options["slope"]] if "slope" in options else None
-
-
-def add_split_column(
-    table: pd.DataFrame,
-    *,
-    validation: float,
-    test: float,
-    generator: np.random.Generator,
-    stratify: str | None = None,
-) -> pd.DataFrame:
-    """Return a copy with a text column `split`: train, validation or test, drawn at random.
-
-    Validation and test get round(rows * fraction) rows each and train the rest; with `stratify`, each class of that
-    column keeps its share in all three. Raises UserError when a split would be empty or would lack a class.
-    """
-    labels = np.zeros(len(table), dtype=np.int64) if stratify is None else table[stratify].to_numpy()
-    split = np.full(len(table), "train", dtype=object)
-    for name, fraction in (("validation", validation), ("test", test)):
-        free = np.flatnonzero(split == "train")
-        size = min(round(len(table) * fraction), len(free))
-        split[free[choose_stratified(labels[free], size, generator)]] = name
-    _require_every_class(labels, split, stratify)
-    return table.assign(split=pd.Series(split, index=table.index, dtype="str"))
-
-
-def write_table(path: Path | str, table: pd.DataFrame) -> None:
-    """Write a table as CSV, atomically: line feeds, no index, floats in the shortest form that reads back exactly."""
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
-
-
-def _require_every_class(labels: npt.NDArray[np.generic], split: npt.NDArray[np.object_], column: str | None) -> None:
-    for name in ("train", "validation", "test"):
-        missing = np.setdiff1d(labels, labels[split == name])
-        if len(missing) or not len(labels):
-            what = "no row at all" if column is None or not len(labels) else f"no row with {column} = {missing[0]}"
-            raise UserError(
-                f"generate_synthetic: of {len(labels)} rows the {name} split gets {what}: "
-                "raise rows or change the fractions in params.yaml."
-            )

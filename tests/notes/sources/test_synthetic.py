@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn import datasets
 
 from notes.files import UserError
-from notes.sources import synthetic
+from notes.sources import synthetic, tables
 
 
 def generator(seed=0):
@@ -120,9 +120,7 @@ def test_splits_are_complete_exact_and_keep_each_class_within_two_rows_of_its_sh
 ):
     y = (np.arange(rows) < round(rows * share)).astype(int)
     table = pd.DataFrame({"x1": np.arange(rows, dtype=float), "y": y})
-    result = synthetic.add_split_column(
-        table, validation=validation, test=test, generator=generator(seed), stratify="y"
-    )
+    result = tables.add_split_column(table, validation=validation, test=test, generator=generator(seed), stratify="y")
     sizes = {"validation": round(rows * validation), "test": round(rows * test)}
     sizes["train"] = rows - sum(sizes.values())
     assert result["split"].value_counts().to_dict() == sizes
@@ -137,7 +135,7 @@ def test_another_seed_gives_another_split_and_the_same_seed_the_same():
     table = pd.DataFrame({"y": np.zeros(100)})
 
     def split(seed):
-        return synthetic.add_split_column(table, validation=0.2, test=0.2, generator=generator(seed))["split"].tolist()
+        return tables.add_split_column(table, validation=0.2, test=0.2, generator=generator(seed))["split"].tolist()
 
     assert split(1) == split(1)
     assert split(1) != split(2)
@@ -154,20 +152,20 @@ def test_another_seed_gives_another_split_and_the_same_seed_the_same():
 def test_an_empty_split_is_refused(rows, validation, test, message):
     table = pd.DataFrame({"y": np.zeros(rows)})
     with pytest.raises(UserError, match=message):
-        synthetic.add_split_column(table, validation=validation, test=test, generator=generator())
+        tables.add_split_column(table, validation=validation, test=test, generator=generator())
 
 
 def test_a_split_without_one_of_the_classes_is_refused():
     table = pd.DataFrame({"y": [0] * 19 + [1]})
     with pytest.raises(UserError, match="split gets no row with y = 1"):
-        synthetic.add_split_column(table, validation=0.2, test=0.2, generator=generator(), stratify="y")
+        tables.add_split_column(table, validation=0.2, test=0.2, generator=generator(), stratify="y")
 
 
 def test_a_written_table_reads_back_exactly_and_equal_tables_give_equal_bytes(tmp_path):
     table = synthetic.make_moons(rows=200, noise=0.2, generator=generator())
-    table = synthetic.add_split_column(table, validation=0.2, test=0.2, generator=generator(1), stratify="y")
-    synthetic.write_table(tmp_path / "one.csv", table)
-    synthetic.write_table(tmp_path / "two.csv", table.copy())
+    table = tables.add_split_column(table, validation=0.2, test=0.2, generator=generator(1), stratify="y")
+    tables.write_table(tmp_path / "one.csv", table)
+    tables.write_table(tmp_path / "two.csv", table.copy())
     content = (tmp_path / "one.csv").read_bytes()
     assert content == (tmp_path / "two.csv").read_bytes()
     assert content.startswith(b"x1,x2,y,split\n")
