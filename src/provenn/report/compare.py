@@ -60,8 +60,8 @@ class Report:
             for judgement in (*CLEAR, *UNKNOWN)
         }
         if self.verdict == UNCHANGED:
-            others = f" that counts; others are new or gone, or do not count: {len(self.metrics)}"
-            said = "No metric changed" + (others if self.metrics else "")
+            others = f"; {len(self.metrics)} are new or gone, or do not count" if self.metrics else ""
+            said = f"No metric changed{others}"
         elif self.verdict == UNCLEAR:
             said = "Cannot tell: " + "; ".join(words.format(found[why]) for why, words in UNKNOWN.items() if found[why])
         else:
