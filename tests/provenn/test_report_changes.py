@@ -84,6 +84,37 @@ def test_a_stage_that_ran_alone_leaves_those_behind_it_stale(changing: Repositor
     assert states(compared(changing)) == {"evaluate": "changed", "summary": "stale"}
 
 
+def test_a_frozen_stage_is_not_stale_whatever_it_reads(changing: Repository) -> None:
+    stages = reported.stages(**reported.META)
+    stages["evaluate"]["frozen"] = True
+    changing.define(stages)
+    reported.set_params(changing, wrong=8)
+    add(changing, "evaluate.py", "# Nothing else.\n")
+    for head in (None, "HEAD"):
+        assert states(compared(changing, head=head)) == {}
+        changing.commit("Frozen")
+
+
+def test_a_folder_of_several_outputs_is_looked_at_where_it_is_whole(changing: Repository) -> None:
+    made = {
+        name: {"cmd": f"cp {name}.txt all/{name}", "deps": [f"{name}.txt"], "outs": [f"all/{name}"]} for name in "ab"
+    }
+    changing.define(made | {"sum": {"cmd": "cat all/a all/b > sum.txt", "deps": ["all"], "outs": ["sum.txt"]}})
+    for name in "ab":
+        changing.write(f"{name}.txt", name)
+    changing.write("all/note.txt", "in git, beside the outputs")
+    changing.dvc_here("repro")
+    changing.commit("All")
+    assert states(compared(changing, "HEAD")) == {}
+    changing.write("a.txt", "c")
+    changing.dvc_here("repro", "--single-item", "a")
+    assert states(compared(changing, "HEAD")) == {"a": "changed", "sum": "stale"}
+    changing.dvc_here("repro")
+    assert states(compared(changing, "HEAD")) == {"a": "changed", "sum": "changed"}
+    (changing.root / "all/a").unlink()  # as in a clone without data
+    assert states(compared(changing, "HEAD")) == {"a": "changed", "sum": "changed"}
+
+
 def test_new_and_removed_stages_are_named_and_new_metrics_are_no_change(changing: Repository) -> None:
     stages = reported.stages(**reported.META)
     del stages["summary"]
