@@ -111,6 +111,14 @@ def test_a_folder_of_several_outputs_is_looked_at_where_it_is_whole(changing: Re
     assert states(compared(changing, "HEAD")) == {"a": "changed", "sum": "stale"}
     changing.dvc_here("repro")
     assert states(compared(changing, "HEAD")) == {"a": "changed", "sum": "changed"}
+    assert [one.path for one in compared(changing, "HEAD").sources] == ["a.txt"]
+    changing.write("all/note.txt", "changed")
+    report = compared(changing, "HEAD")
+    assert [(one.path, one.state, one.files) for one in report.sources] == [
+        ("a.txt", "changed", []), ("all", "changed", ["all/note.txt"])
+    ]  # fmt: skip
+    assert states(report) == {"a": "changed", "sum": "stale"}
+    changing.write("all/note.txt", "in git, beside the outputs")
     (changing.root / "all/a").unlink()  # as in a clone without data
     assert states(compared(changing, "HEAD")) == {"a": "changed", "sum": "changed"}
 

@@ -105,8 +105,9 @@ def test_numbers_are_compared_by_the_squared_errors_of_the_rows(repository: Repo
     assert (one["judgement"], one["rule"].partition(", p")[0]) == ("better", "paired, squared errors")
 
 
-def test_predictions_of_other_rows_are_no_pairs(changing: Repository) -> None:
-    changing.write("raw.csv", "label\n" + "b\na\n" * 100)
+@pytest.mark.parametrize("labels", ["b\na\n" * 100, "a\nb\n" * 100 + "a\n"])
+def test_predictions_of_other_rows_are_no_pairs(changing: Repository, labels: str) -> None:
+    changing.write("raw.csv", f"label\n{labels}")
     changing.dvc_here("add", "--quiet", "raw.csv")
     reported.set_params(changing, wrong=8)
     changing.dvc_here("repro")

@@ -60,18 +60,23 @@ def parameters(base: Side, head: Side) -> list[Parameter]:
 def sources(base: Side, head: Side) -> list[Source]:
     """Return the code and data, not the outputs of stages, whose content is not the same."""
     made = {out for side in (base, head) for stage in side.stages.values() if stage.command for out in stage.outs}
-    edited = _edited(base, head)
     found: dict[str, Source] = {}
 
+    def is_made(path: str) -> bool:
+        return any(f"{path}/".startswith(f"{out}/") for out in made)
+
+    edited = [file for file in _edited(base, head) if not is_made(file)]
+
     def add(path: str, reader: Entry, before: str | None, after: str | None) -> None:
-        inside = path in made or any(path.startswith(f"{out}/") or out.startswith(f"{path}/") for out in made)
-        if before == after or inside:
+        if before == after or is_made(path):
             return
+        files = [file for file in edited if file.startswith(f"{path}/")]
+        if not files and any(out.startswith(f"{path}/") for out in made):
+            return  # a folder in which outputs alone changed
         if path not in found:
             state = REMOVED if not after else NEW if not before else CHANGED
             kept = not reader.command or path in reader.tracked or is_outside(path)
             kind = "data" if kept else "code" if Path(path).suffix.lower() in {"", *SOURCE_SUFFIXES} else "file"
-            files = [file for file in edited if file.startswith(f"{path}/")]
             found[path] = Source(shown_uri(path), kind, state, files)
         if reader.command:
             found[path].readers.append(reader.name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from provenn.contents import Contents
+from provenn.contents import Contents, content_digest
 from provenn.definitions import read_now
 from provenn.entry import Entry, producers
 from provenn.files import UserError
@@ -136,4 +136,4 @@ def _kept_now(side: Side, path: str, recorded: str, made: Mapping[str, str]) -> 
             return (side.contents.listing(out, value) or {}).get(path.removeprefix(f"{out}/"), recorded)
     parts = [out for out in made if out.startswith(f"{path}/")]
     whole = side.commit is None and all((side.root / out).exists() for out in parts)
-    return "" if whole and side.contents.listing(path, recorded) is None else recorded
+    return content_digest(side.root / path) if whole and not side.contents.is_here(path, recorded) else recorded
