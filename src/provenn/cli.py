@@ -12,6 +12,7 @@ from rich.console import Console
 from provenn.dependencies import deps
 from provenn.files import UserError
 from provenn.gate import gate
+from provenn.report.command import report
 from provenn.repository import find_root
 from provenn.trust.exports.command import export
 
@@ -245,6 +246,5 @@ def gc(
     print("\n".join([*report.notes, report.sentence]))
 
 
-app.command()(gate)
-app.command()(deps)
-app.command()(export)
+for command in (gate, deps, export, report):
+    app.command()(command)

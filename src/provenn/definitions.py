@@ -11,22 +11,42 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from provenn.entry import Artifact, Entry, command_text, joined, named_params
+from provenn.entry import Artifact, Entry, command_text, is_outside, joined, named_params
 from provenn.files import UserError, one_line
 from provenn.repository import git_root
 
 
 def read_stages(root: Path, commit: str | None = None) -> dict[str, Entry]:
     """Return all stages that DVC sees, as they are defined; only .dvc files hold digests."""
-    from dvc.exceptions import DvcException
+    with _read(root, commit) as (_, entries):
+        return entries
 
-    try:
-        with open_dvc(root, commit) as repo:
-            index = repo.index
-            return _define(index.stages, _Shown(repo, index._metrics, index._plots, index._artifacts), root)
-    except (DvcException, OSError, ValueError) as error:
-        where = f"{root} at {commit[:12]}" if commit else str(root)
-        raise UserError(f"DVC cannot read the pipeline in {where}: {one_line(error)}") from None
+
+def read_now(root: Path, commit: str | None = None) -> dict[str, Entry]:
+    """Return all stages as they are defined, with what they read as it is now, not as it was when they ran.
+
+    So are parameters, and the digests of files that DVC does not keep; one that is not there has none. Of a frozen
+    stage, which DVC never runs, it is what the lock records.
+    """
+    from dvc.dependency import ParamsDependency
+
+    with _read(root, commit) as (stages, entries):
+        digests: dict[str, str] = {}
+        for stage in stages:
+            entry = entries[_name(stage)]
+            params: dict[str, Any] = {}
+            deps = dict(entry.deps)
+            for dep in stage.deps:
+                path = _source(entry.folder, dep)
+                if isinstance(dep, ParamsDependency):
+                    values = dep.hash_info.value or {} if stage.frozen else dep.read_params()
+                    params |= named_params(dep.def_path, values)
+                elif not stage.frozen and path not in entry.tracked and not is_outside(path):
+                    if path not in digests:
+                        digests[path] = str(dep.get_hash().value) if dep.exists else ""
+                    deps[path] = digests[path]
+            entries[entry.name] = replace(entry, deps=deps, params=params)
+        return entries
 
 
 def read_running(root: Path, name: str) -> tuple[dict[str, Entry], Callable[[], dict[str, str]]]:
@@ -83,6 +103,22 @@ def address(name: str, root: Path, folder: Path) -> str:
         file, colon, stage = "dvc.yaml", ":", name
     where = joined(os.path.relpath(folder.resolve(), root.resolve()), file or stage)
     return stage if colon and where == "dvc.yaml" else f"{where}:{stage}" if colon else where
+
+
+@contextmanager
+def _read(root: Path, commit: str | None) -> Iterator[tuple[list[Any], dict[str, Entry]]]:
+    from dvc.exceptions import DvcException
+
+    try:
+        with open_dvc(root, commit) as repo:
+            index = repo.index
+            yield (
+                index.stages,
+                _define(index.stages, _Shown(repo, index._metrics, index._plots, index._artifacts), root),
+            )
+    except (DvcException, OSError, ValueError) as error:
+        where = f"{root} at {commit[:12]}" if commit else str(root)
+        raise UserError(f"DVC cannot read the pipeline in {where}: {one_line(error)}") from None
 
 
 class _Shown:

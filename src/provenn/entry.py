@@ -76,18 +76,21 @@ class Entry:
         """Return the outputs that are artifacts of the type model."""
         return {path: artifact for path, artifact in self.artifacts.items() if artifact.type == "model"}
 
+    def flat_params(self) -> dict[str, Any]:
+        """Return the parameters flat, by dotted names."""
+        return {full: item for name, value in self.params.items() for full, item in _flatten(name, value)}
+
     def settings(self) -> dict[str, Any]:
         """Return the parameters flat, by dotted names; those of the stage's own section, if it has one, without it.
 
         Where two names would then be the same, both stay whole.
         """
-        values: dict[str, Any] = {}
+        values = self.flat_params()
         short: dict[str, str] = {}
         for name, value in self.params.items():
             own = f"{name}.".startswith(f"{self.stage}.")
             section = f"{name if isinstance(value, dict) else self.stage}."
-            for full, item in _flatten(name, value):
-                values[full] = item
+            for full, _ in _flatten(name, value):
                 short[full] = full.removeprefix(section) if own else full
         times = Counter(short.values())
         return {(short[full] if times[short[full]] == 1 else full): item for full, item in values.items()}

@@ -17,6 +17,15 @@ class Loader(BaseModel):
     requirements: list[str] = []
 
 
+class Columns(BaseModel):
+    """The columns of a table of predictions, a row a test row."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    truth: str
+    prediction: str
+
+
 class Meta(BaseModel):
     """The fields. Paths are relative to the stage's folder, as all paths of its definition."""
 
@@ -37,6 +46,9 @@ class Meta(BaseModel):
     )
     headline: dict[str, Literal["maximize", "minimize"]] = Field(
         {}, description="metrics that the experiment's page shows first, and which end is up; the first one sorts"
+    )
+    predictions: dict[str, Columns] = Field(
+        {}, description="tables written or read, a row a test row: by them two results are compared row by row"
     )
     children: list[str] = Field([], description="files read whose runs stand below this one")
     tolerances: dict[str, Annotated[float, Field(ge=0)] | Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?%$")]] = Field(
@@ -63,6 +75,7 @@ def meta_of(entry: Entry) -> Meta:
             "models": {entry.path(path): loader for path, loader in found.models.items()},
             "datasets": found.datasets and {entry.path(path): kind for path, kind in found.datasets.items()},
             "scores": {entry.path(file): entry.path(folder) for file, folder in found.scores.items()},
+            "predictions": {entry.path(file): columns for file, columns in found.predictions.items()},
             "children": [entry.path(path) for path in found.children],
             "artifacts": [entry.path(path) for path in found.artifacts],
             "description": found.description and entry.path(found.description),
