@@ -32,7 +32,7 @@ import mlflow, pandas
 store, model, rows = sys.argv[1:]
 mlflow.set_tracking_uri(store)
 loaded = mlflow.pyfunc.load_model(model)
-print(json.dumps(loaded.predict(pandas.read_json(rows, orient="records")).tolist()))
+print(json.dumps(loaded.predict(pandas.DataFrame(json.loads(rows))).tolist()))
 """
 
 
@@ -86,12 +86,10 @@ def check_made_project(project: Repository, name: str) -> None:
     assert "made by prepare" in traced
 
     example = json.loads((project.root / "export/example.json").read_text())
-    rows = project.root.parent / "rows.json"
-    rows.write_text(json.dumps(example["rows"]))
     store = f"sqlite:///{project.root}/mlruns/mlflow.db"
+    asked = [sys.executable, "-c", PREDICT, store, f"models:/{name}@champion", json.dumps(example["rows"])]
     # Elsewhere, so that the code is that which MLflow keeps with the model.
-    asked = [sys.executable, "-c", PREDICT, store, f"models:/{name}@champion", str(rows)]
-    done = subprocess.run(asked, cwd=rows.parent, capture_output=True, text=True)
+    done = subprocess.run(asked, cwd=project.root.parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == example["predictions"]
 
