@@ -35,7 +35,7 @@ def new(
 
     The folder is then a git and DVC repository with a first commit.
 
-    Needs `pip install 'provenn[new]'`.
+    It needs what the package's extra `new` brings.
 
     Examples: provenn new fruit · provenn new wine --csv wine.csv --target class
     """
