@@ -119,14 +119,6 @@ def test_without_git_there_is_no_workflow(tmp_path, monkeypatch):
     assert not (project.root / ".github").exists()
 
 
-def test_outside_of_dvc_it_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    answer = CliRunner().invoke(app, ["init"])
-    assert isinstance(answer.exception, UserError)
-    assert "dvc init" in str(answer.exception)
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize(
     ("file", "packages"), [("requirements.txt", "-r requirements.txt provenn"), ("pyproject.toml", ". provenn")]
 )
