@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from provenn.adopt.init import init
+from provenn.adopt.new import new
 from provenn.dependencies import deps
 from provenn.files import UserError
 from provenn.gate import gate
@@ -25,9 +27,7 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
 PrivateKey = Annotated[
     Path | None,
-    typer.Option(
-        "--key", help="A private key in PEM instead of your own, ~/.config/provenn/key.pem, made when missing."
-    ),
+    typer.Option("--key", help="A private key in PEM; without it ~/.config/provenn/key.pem, made when missing."),
 ]
 TARGET = typer.Argument(help="A run's id, a file, a stage, or models:/<name>@champion.")
 
@@ -246,5 +246,5 @@ def gc(
     print("\n".join([*report.notes, report.sentence]))
 
 
-for command in (gate, deps, export, report):
+for command in (init, new, gate, deps, export, report):
     app.command()(command)

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from yaml import YAMLError
 
@@ -36,6 +36,12 @@ def find_metrics(metric: str, place: str, folder: Path) -> dict[str, float]:
                 shown = f"{file}:{name}"
                 values[shown] = finite_number(value, f"{place}: {shown}")
     return values
+
+
+def numbers_in(file: Path) -> dict[str, float]:
+    """Return the finite numbers of a JSON, YAML or TOML file, by the names that a rule's metric has for them."""
+    leaves = {"/".join(path): value for path, value in _all_leaves(file).items()}
+    return {name: value for name, value in leaves.items() if _is_finite_number(value)}
 
 
 def _files(pattern: str, place: str, folder: Path) -> list[str]:
@@ -99,9 +105,13 @@ def _braces(pattern: str) -> list[str]:
 
 def finite_number(value: Any, place: str) -> float:
     """Return a value that is a finite number; raise UserError when it is not one."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not _is_finite_number(value):
         raise UserError(f"{place} is {value!r}: only a finite number can be compared.")
-    return value
+    return cast(float, value)
+
+
+def _is_finite_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def read_values(file: Path) -> Any:

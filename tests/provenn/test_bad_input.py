@@ -27,7 +27,7 @@ def refusal(*arguments: str) -> str:
 
 
 @pytest.mark.parametrize("lock", ["", "no lock", MERGED, "schema: '2.0'\nstages: {a: {outs: 3}}\n"])
-@pytest.mark.parametrize("command", [("repro",), ("sync",), ("lineage", "a"), ("reproduce", "a")])
+@pytest.mark.parametrize("command", [("repro",), ("sync",), ("init",), ("lineage", "a"), ("reproduce", "a")])
 def test_a_lock_that_is_none(repository, command, lock):
     repository.define({"a": STAGE})
     repository.write("dvc.lock", lock)
@@ -59,7 +59,7 @@ def test_a_pipeline_in_a_circle(repository):
     assert "both a dependency and an output in stages" in refusal("repro")
 
 
-@pytest.mark.parametrize("command", [("repro",), ("sync",), ("lineage", "a"), ("reproduce", "a"), ("ui",)])
+@pytest.mark.parametrize("command", [("repro",), ("sync",), ("init",), ("lineage", "a"), ("reproduce", "a"), ("ui",)])
 def test_a_folder_that_is_no_dvc_repository(tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     assert "dvc init" in refusal(*command)
