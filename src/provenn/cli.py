@@ -13,6 +13,7 @@ from provenn.dependencies import deps
 from provenn.files import UserError
 from provenn.gate import gate
 from provenn.repository import find_root
+from provenn.sweep.command import sweep
 
 app = typer.Typer(
     help="For any DVC repository: stages side by side, MLflow as a view of dvc.lock, results traced and repeated.",
@@ -246,3 +247,4 @@ def gc(
 
 app.command()(gate)
 app.command()(deps)
+app.command()(sweep)
