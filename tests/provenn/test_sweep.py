@@ -25,7 +25,7 @@ x = float(yaml.safe_load(open("params.yaml"))["fit"]["x"])
 with open(os.environ["NOTES"], "a") as notes:
     notes.write(f"{x!r} {os.getpid()}\\n")
 time.sleep(float(os.environ.get("SECONDS", "0")))
-if x < -6:
+if x < -5:
     raise ValueError("x is too small")
 loss = (x - json.load(open("target.json"))) ** 2
 with open("curve.csv", "w") as file:
@@ -43,12 +43,12 @@ STAGES = {
         "plots": [{"curve.csv": {"x": "epoch"}}],
     },
 }
-SWEEP = ("sweep", "fit", "-S", "fit.x=uniform(-10,10)", "--metric", "val/loss", "--json")
-TRIALS = 14
+SWEEP = ("sweep", "fit", "-S", "fit.x=uniform(-8,8)", "--metric", "val/loss", "--json")
+TRIALS = 12
 
 
 def prepare(repository: Repository) -> Repository:
-    """Write the pipeline, whose loss is a parabola with its lowest point at 2, and no value below -6."""
+    """Write the pipeline, whose loss is a parabola with its lowest point at 2, and no value below -5."""
     repository.write("fit.py", FIT)
     repository.write("params.yaml", "fit:\n  x: 0.0\n  sizes: [1, 2]\n")
     repository.define(STAGES)
@@ -63,6 +63,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory, empty_repository: Repository
     def make(folder: Path) -> None:
         before = prepare(empty_repository.copy(folder / "before"))
         shutil.copytree(empty_store, before.root / "mlruns")
+        before.write("mlruns/.gitignore", "*\n")
         after = before.copy(folder / "after")
         after.environment["NOTES"] = str(folder / "notes")
         (folder / "report.json").write_text(after.provenn(*SWEEP, "-N", str(TRIALS)).stdout)
@@ -73,7 +74,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory, empty_repository: Repository
 @pytest.fixture
 def before(swept: Path, tmp_path: Path) -> Repository:
     """The repository before any sweep."""
-    copy = Repository(swept / "before").copy(tmp_path / "swept")
+    copy = Repository(swept / "before").copy(tmp_path / "before")
     copy.environment["NOTES"] = str(tmp_path / "notes")
     return copy
 
@@ -81,7 +82,7 @@ def before(swept: Path, tmp_path: Path) -> Repository:
 @pytest.fixture
 def after(swept: Path, tmp_path: Path) -> Repository:
     """The repository after the sweep."""
-    copy = Repository(swept / "after").copy(tmp_path / "swept")
+    copy = Repository(swept / "after").copy(tmp_path / "after")
     copy.environment["NOTES"] = str(tmp_path / "notes")
     return copy
 
@@ -111,8 +112,8 @@ def test_a_sweep_finds_the_lowest_point_of_a_parabola(swept: Path) -> None:
     report = json.loads((swept / "report.json").read_text())
     assert report["direction"] == "minimize"
     assert report["finished"] + report["failed"] == TRIALS
-    assert report["failed"] > 0, "x below -6 fails, and stops no other trial"
-    assert abs(report["best"]["params"]["fit.x"] - 2) < 0.7
+    assert report["failed"] > 0, "x below -5 fails, and stops no other trial"
+    assert abs(report["best"]["params"]["fit.x"] - 2) < 0.5
     assert report["best"]["value"] == pytest.approx((report["best"]["params"]["fit.x"] - 2) ** 2)
 
 
@@ -122,7 +123,7 @@ def test_mlflow_shows_the_sweep_its_trials_and_their_stages(swept: Path, after: 
     parent, trials, stages = runs_of(after)
     assert parent.info.status == "FINISHED"
     assert parent.data.params == {
-        "fit.x": "uniform(-10,10)",
+        "fit.x": "uniform(-8,8)",
         "stage": "fit",
         "metric": "val/loss",
         "direction": "minimize",
@@ -137,7 +138,7 @@ def test_mlflow_shows_the_sweep_its_trials_and_their_stages(swept: Path, after: 
     for run in trials:
         x = float(run.data.params["fit.x"])
         below = [stage for stage in stages if stage.data.tags.get("mlflow.parentRunId") == run.info.run_id]
-        if x < -6:
+        if x < -5:
             assert run.info.status == "FAILED"
             assert "ValueError: x is too small" in run.data.tags["failure"]
         else:
@@ -174,7 +175,6 @@ def test_asked_again_a_sweep_runs_nothing_and_says_the_same(swept: Path, after: 
 
 @pytest.mark.slow
 def test_two_trials_at_once_give_the_values_that_one_gives(before: Repository, after: Repository) -> None:
-    before = before.copy(before.root.parent / "parallel")
     before.provenn(*SWEEP, "-N", "4", "-j", "2")
     assert tried(before) == tried(after)[:4]
 
@@ -185,9 +185,9 @@ def test_two_trials_at_once_give_the_values_that_one_gives(before: Repository, a
     "What it started ends with it. The same command goes on: finished trials stay, the one at work runs again, and the "
     "trials are those of a sweep that was never ended.",
 )
-def test_a_killed_sweep_goes_on_as_if_it_had_not_been(swept: Path, before: Repository) -> None:
+def test_a_killed_sweep_goes_on_as_if_it_had_not_been(before: Repository, after: Repository) -> None:
     notes = Path(before.environment["NOTES"])
-    process = before.start(*SWEEP, "-N", "4", SECONDS="2")
+    process = before.start("provenn", *SWEEP, "-N", "4", SECONDS="2")
     deadline = time.monotonic() + 120
     while not (notes.exists() and len(notes.read_text().splitlines()) == 3) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -201,7 +201,6 @@ def test_a_killed_sweep_goes_on_as_if_it_had_not_been(swept: Path, before: Repos
     times = Counter(line.split()[0] for line in notes.read_text().splitlines())
     assert times.pop(killed) == 2
     assert set(times.values()) == {1}, "a finished trial does not run again"
-    after = Repository(swept / "after").copy(before.root.parent / "after")
     assert tried(before) == tried(after)[:4]
     assert all(run.info.status != "RUNNING" for run in runs_of(before)[1])
     assert not list((before.root / ".dvc/tmp/provenn/sweeps").glob("*/workspaces/*"))
@@ -210,7 +209,7 @@ def test_a_killed_sweep_goes_on_as_if_it_had_not_been(swept: Path, before: Repos
 @pytest.mark.slow
 def test_ctrl_c_ends_the_trial_at_work_and_the_sweep_can_go_on(before: Repository) -> None:
     notes = Path(before.environment["NOTES"])
-    process = before.start(*SWEEP, "-N", "2", SECONDS="30")
+    process = before.start("provenn", *SWEEP, "-N", "2", SECONDS="30")
     while not notes.exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
@@ -282,7 +281,7 @@ def test_the_metric_and_its_direction_are_understood_or_asked_for(repository: Re
     assert search(repository, "val/loss", "maximize").objective.direction == "maximize"
     with pytest.raises(UserError, match=r"is val/cost better small or large\? Add --direction"):
         search(repository, "val/cost")
-    with pytest.raises(UserError, match="other.json is no metrics file of these stages; they have metrics.json"):
+    with pytest.raises(UserError, match=r"other\.json is no metrics file of these stages; they have metrics\.json"):
         search(repository, "other.json:val/loss")
     stages = {**STAGES, "fit": STAGES["fit"] | {"meta": {"provenn": {"headline": {"val/cost": "maximize"}}}}}
     repository.define(stages)
@@ -304,7 +303,7 @@ def test_a_metric_of_two_files_is_named_with_its_file(repository: Repository) ->
     repository.define({**STAGES, "fit": STAGES["fit"] | {"metrics": ["a.json", "b.json"]}})
     for file in ("a.json", "b.json"):
         repository.write(file, {"loss": 1.0})
-    with pytest.raises(UserError, match="say a.json:loss or b.json:loss"):
+    with pytest.raises(UserError, match=r"say a\.json:loss or b\.json:loss"):
         search(repository, "loss")
     stages = search(repository, "b.json:loss").stages
     assert read_objective("b.json:loss", None, stages, repository.root).files == ("b.json",)

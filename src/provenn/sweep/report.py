@@ -8,6 +8,10 @@ from optuna.trial import TrialState
 
 from provenn.sweep.search import Search
 
+# Optuna's sampler learns nothing of a trial in the state FAIL, and proposes what lies beside it again and again. One
+# that was pruned counts as worse than all that have a value.
+FAILED = TrialState.PRUNED
+
 
 @dataclass(frozen=True)
 class Best:
@@ -58,7 +62,7 @@ class SweepReport:
 def read_report(search: Search, study: optuna.Study, trials: int, *, stopped: bool) -> SweepReport:
     """Return how far a study is on its way to so many `trials`."""
     states = [trial.state for trial in study.get_trials(deepcopy=False)]
-    finished, failed = states.count(TrialState.COMPLETE), states.count(TrialState.FAIL)
+    finished, failed = states.count(TrialState.COMPLETE), states.count(FAILED)
     best = None
     if finished:
         found = study.best_trial

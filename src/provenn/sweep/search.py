@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provenn.definitions import address, read_stages
-from provenn.entry import Entry
+from provenn.entry import Entry, is_outside
 from provenn.files import UserError
-from provenn.repository import head, uncommitted_patch
+from provenn.repository import git, head
 from provenn.repro.plan import open_repository, read_plan
 from provenn.sweep.objective import Objective, read_objective
 from provenn.sweep.ranges import Range, read_ranges
@@ -66,5 +66,8 @@ def read_search(
     stages = {name: stage for name, stage in defined.items() if name in names}
     read = read_ranges(ranges, root)
     objective = read_objective(metric, direction, stages, root)
-    patch, note = uncommitted_patch(root, [out for stage in defined.values() for out in stage.outs])
-    return Search(root, target, stages, read, objective, seed, f"{commit}\n{patch or note}")
+    made = [out for stage in defined.values() for out in stage.outs if not is_outside(out)]
+    # What DVC takes along into an experiment: files that git knows.
+    sources = [":(top)", ":(exclude,glob)**/dvc.lock", *(f":(exclude){out}" for out in made)]
+    changes = git("diff", "--binary", "HEAD", "--", *sources, root=root)
+    return Search(root, target, stages, read, objective, seed, f"{commit}\n{changes}")

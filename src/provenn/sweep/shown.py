@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from provenn.record import process_name
 from provenn.repository import EXPERIMENT, commit_tags, has_commit
-from provenn.sweep.report import SweepReport
+from provenn.sweep.report import FAILED, SweepReport
 from provenn.sweep.search import Search
 from provenn.view.contents import Point
 from provenn.view.experiments import runs_of_experiment, show_experiment
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 SWEEP = "provenn.sweep"
-ENDED = {TrialState.COMPLETE: "FINISHED", TrialState.FAIL: "FAILED"}
+ENDED = {TrialState.COMPLETE: "FINISHED", FAILED: "FAILED"}
 
 
 class SweepRuns(Writer):

@@ -20,7 +20,7 @@ from provenn.addresses import shown_uri
 from provenn.exclusive import only_one
 from provenn.files import UserError, one_line
 from provenn.record import process_name
-from provenn.sweep.report import SweepReport, read_report
+from provenn.sweep.report import FAILED, SweepReport, read_report
 from provenn.sweep.search import Search
 from provenn.sweep.shown import SweepRuns
 from provenn.sweep.trial import Order
@@ -119,7 +119,7 @@ class Sweep:
             value = self.search.objective.value(answer["metrics"])
         except UserError as error:
             trial.set_user_attr("reason", str(error))
-            self.study.tell(trial, state=TrialState.FAIL)
+            self.study.tell(trial, state=FAILED)
             self.tell(f"trial {trial.number} failed ({seconds:.1f} s): {params}; {error} Its log: {ended.order.log}")
         else:
             self.study.tell(trial, value)
