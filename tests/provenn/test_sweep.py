@@ -224,6 +224,26 @@ def test_ctrl_c_ends_the_trial_at_work_and_the_sweep_can_go_on(before: Repositor
 
 
 @pytest.mark.slow
+@pytest.mark.fault(
+    "a source is edited while `provenn sweep` is at work",
+    "The sweep ends and says so: no trial runs with other sources than the first. Undone, the same command goes on.",
+)
+def test_sources_that_change_end_the_sweep(before: Repository) -> None:
+    notes = Path(before.environment["NOTES"])
+    process = before.start("provenn", *SWEEP, "-N", "2", SECONDS="1")
+    while not notes.exists() and process.poll() is None:
+        time.sleep(0.05)
+    before.write("fit.py", FIT + "# edited\n")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "error: the sources were changed" in err
+    assert len(notes.read_text().splitlines()) == 1
+    before.write("fit.py", FIT)
+    report = json.loads(before.provenn(*SWEEP, "-N", "2").stdout)
+    assert (report["finished"], report["failed"]) == (2, 0)
+
+
+@pytest.mark.slow
 def test_the_study_may_be_kept_in_another_database(before: Repository, tmp_path: Path) -> None:
     before.provenn(*SWEEP, "-N", "1", "--storage", f"sqlite:///{tmp_path}/elsewhere.db")
     assert (tmp_path / "elsewhere.db").is_file()

@@ -51,8 +51,9 @@ def sweep(
       -S 'train.sizes=choice([64],[64,32])' one of these
 
     Optuna (TPE) chooses the next values by what came out so far. A trial runs
-    in a workspace of its own; your files stay as they are. One that fails
-    stops no other.
+    in a workspace of its own; your files stay as they are, and so must you
+    leave them: changed sources are another sweep. A trial that fails stops no
+    other.
 
     After Ctrl-C, or a machine that went down, the same command goes on: what
     is finished stays, what was at work runs again. A larger --trials adds to

@@ -10,17 +10,19 @@ from pathlib import Path
 from provenn.definitions import address, read_stages
 from provenn.entry import Entry, is_outside
 from provenn.files import UserError
-from provenn.repository import git, head
+from provenn.repository import head
 from provenn.repro.plan import open_repository, read_plan
 from provenn.sweep.objective import Objective, read_objective
 from provenn.sweep.ranges import Range, read_ranges
+from provenn.sweep.sources import sources
 
 
 @dataclass(frozen=True)
 class Search:
     """A sweep: the `target` that must come out, which needs `stages`; what varies, what is best, and the seed.
 
-    `sources` stands for the commit and what is changed in it: values of other sources cannot be compared.
+    `sources` stands for the commit and what is changed in it, but for what stages `made`: values of other sources
+    cannot be compared.
     """
 
     root: Path
@@ -29,6 +31,7 @@ class Search:
     ranges: Sequence[Range]
     objective: Objective
     seed: int
+    made: Sequence[str]
     sources: str
 
     @property
@@ -53,8 +56,7 @@ def read_search(
     root: Path, target: str, ranges: Sequence[str], metric: str, direction: str | None, seed: int
 ) -> Search:
     """Return what is asked; raise UserError for a mistake in it."""
-    commit = head(root)
-    if commit is None:
+    if head(root) is None:
         raise UserError("an experiment of DVC needs a commit to begin from: `git init`, `git add`, `git commit` first.")
     target = address(target, root, Path.cwd())
     repository = open_repository(root)
@@ -67,7 +69,4 @@ def read_search(
     read = read_ranges(ranges, root)
     objective = read_objective(metric, direction, stages, root)
     made = [out for stage in defined.values() for out in stage.outs if not is_outside(out)]
-    # What DVC takes along into an experiment: files that git knows.
-    sources = [":(top)", ":(exclude,glob)**/dvc.lock", *(f":(exclude){out}" for out in made)]
-    changes = git("diff", "--binary", "HEAD", "--", *sources, root=root)
-    return Search(root, target, stages, read, objective, seed, f"{commit}\n{changes}")
+    return Search(root, target, stages, read, objective, seed, made, sources(root, made))

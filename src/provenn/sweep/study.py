@@ -57,20 +57,22 @@ class Sweep:
 
     def carry_out(self, trials: int, timeout_s: float | None) -> SweepReport:
         """Run until the study has so many trials, or none may begin any more; Ctrl-C ends those at work."""
-        deadline = time.monotonic() + (timeout_s or float("inf"))
+        deadline = time.monotonic() + (float("inf") if timeout_s is None else timeout_s)
         self.runs.open(self.study)
-        stopped = False
+        stopped: BaseException | None = None
         try:
             with _terminated_as_interrupted():
                 self._run(trials, deadline)
-        except KeyboardInterrupt:
-            stopped = True
+        except (KeyboardInterrupt, UserError) as error:
+            stopped = error
             self.tell("ending the trials at work; the same command goes on from here")
             self.runs.stop([one.trial.number for one in self.running])
         finally:
             self._end_all()
-        report = read_report(self.search, self.study, trials, stopped=stopped)
+        report = read_report(self.search, self.study, trials, stopped=stopped is not None)
         self.runs.close(self.study, report)
+        if isinstance(stopped, UserError):
+            raise stopped
         return report
 
     def _run(self, trials: int, deadline: float) -> None:
@@ -82,8 +84,8 @@ class Sweep:
             if not self.running:
                 return
             for ended in [one for one in self.running if one.process.poll() is not None]:
-                self.running.remove(ended)
                 self._settle(ended)
+                self.running.remove(ended)
             time.sleep(TICK_SECONDS)
 
     def _next(self, trials: int) -> Trial | None:
@@ -101,7 +103,10 @@ class Sweep:
         trial.set_user_attr("process", {"name": process_name(), "since": now()})
         overrides = [f"{param}={value}" for param, value in values.items()]
         name = self.search.experiment(trial.number)
-        order = Order(str(self.search.root), str(self.search.folder), name, self.search.target, overrides)
+        search = self.search
+        order = Order(
+            str(search.root), str(search.folder), name, search.target, overrides, list(search.made), search.sources
+        )
         order.log.parent.mkdir(parents=True, exist_ok=True)
         order.answer.unlink(missing_ok=True)
         with order.log.open("wb") as log:
@@ -112,6 +117,11 @@ class Sweep:
     def _settle(self, ended: RunningTrial) -> None:
         trial, answer = ended.trial, _answer(ended.order)
         seconds, params = time.monotonic() - ended.began, " ".join(ended.order.overrides)
+        if "changed" in answer:
+            raise UserError(
+                "the sources were changed, and values of other sources cannot be compared: undo the change to go on "
+                "with this sweep, or keep it and run the command again for a new one."
+            )
         try:
             if "failed" in answer:
                 raise UserError(answer["failed"])

@@ -18,17 +18,23 @@ from typing import Any
 from filelock import FileLock
 
 from provenn.files import one_line, write_bytes
+from provenn.sweep.sources import sources
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to run: `overrides` as `dvc exp run -S` takes them; the answer is written to a file, below `folder`."""
+    """What to run: `overrides` as `dvc exp run -S` takes them; the answer is written to a file, below `folder`.
+
+    `made` and `sources` are those of the search: changed sources are not tried.
+    """
 
     root: str
     folder: str
     name: str
     target: str
     overrides: list[str]
+    made: list[str]
+    sources: str
 
     @property
     def workspaces(self) -> Path:
@@ -42,12 +48,16 @@ class Order:
 
     @property
     def answer(self) -> Path:
-        """What came of it: `commit` and `metrics`, the content of each metrics file, or why it `failed`."""
+        """What came of it: `commit` and `metrics`, by file, or why it `failed`, or that the sources `changed`."""
         return Path(self.folder, "answers", f"{self.name}.json")
 
     def as_json(self) -> str:
         """Return it for the command line."""
         return json.dumps(asdict(self))
+
+
+class SourcesChangedError(Exception):
+    """The files are no longer those with which the sweep began."""
 
 
 def run_trial(order: Order) -> dict[str, Any]:
@@ -77,6 +87,8 @@ def _run(repo: Any, order: Order) -> str:
     queue = experiments.tempdir_queue
     params = to_path_overrides(order.overrides)
     with FileLock(Path(order.folder, "stash.lock")), _uninterrupted():
+        if sources(Path(order.root), order.made) != order.sources:
+            raise SourcesChangedError
         # DVC sets the changes of the working folder aside for a moment, to make the experiment from it.
         with lock_repo(repo):
             entry = experiments.queue_one(queue, targets=[order.target], params=params, name=order.name)
@@ -108,16 +120,18 @@ def _reasons(error: BaseException | None) -> Iterator[str]:
 
 
 def main(text: str) -> int:
-    """Carry out an order; return 1 when the experiment failed."""
+    """Carry out an order; return 1 when there is no experiment."""
     signal.signal(signal.SIGTERM, _end)
     logging.getLogger("dvc").setLevel(logging.CRITICAL)  # the log's last line is then the stage's
     order = Order(**json.loads(text))
     try:
         answer = run_trial(order)
+    except SourcesChangedError:
+        answer = {"changed": True}
     except Exception as error:
         answer = {"failed": ": ".join(dict.fromkeys(_reasons(error)))}
     write_bytes(order.answer, json.dumps(answer).encode())
-    return int("failed" in answer)
+    return int("commit" not in answer)
 
 
 if __name__ == "__main__":
