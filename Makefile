@@ -44,7 +44,7 @@ $(READY): pyproject.toml requirements.lock requirements-tools.lock
 	@grep -qsxF "$(CURDIR)" $(READY) || rm -rf .venv
 	@test -x $(BIN)/pip || "$(PYTHON)" -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check '$(PIP)'
-	$(BIN)/pip install -c requirements.lock -c requirements-tools.lock -e '.[export,new]' --group notes --group dev
+	$(BIN)/pip install -c requirements.lock -c requirements-tools.lock -e '.[export,new,sweep]' --group notes --group dev
 	@# DVC's own default is one folder for all users of the machine, which it unpickles from.
 	@for project in "$(CURDIR)" $(addprefix "$(CURDIR)"/,$(EXPERIMENTS)); do \
 		mkdir -p "$$project/.dvc/tmp/site_cache" && chmod 700 "$$project/.dvc/tmp/site_cache" && cd "$$project" && \
@@ -146,7 +146,7 @@ lock: ## Pin the newest versions that pyproject.toml admits in requirements.lock
 	$(LOCK_ENVIRONMENT)/bin/pip install --disable-pip-version-check '$(PIP)'
 	$(LOCK_ENVIRONMENT)/bin/pip install --group notes
 	$(PINNED) > $(LOCK_ENVIRONMENT)/notes
-	$(LOCK_ENVIRONMENT)/bin/pip install -c $(LOCK_ENVIRONMENT)/notes -e '.[export,new]' --group dev
+	$(LOCK_ENVIRONMENT)/bin/pip install -c $(LOCK_ENVIRONMENT)/notes -e '.[export,new,sweep]' --group dev
 	$(PINNED) | LC_ALL=C comm -13 $(LOCK_ENVIRONMENT)/notes - > $(LOCK_ENVIRONMENT)/tools
 	{ grep '^#' requirements.lock; cat $(LOCK_ENVIRONMENT)/notes; } > $(LOCK_ENVIRONMENT)/requirements.lock
 	{ grep '^#' requirements-tools.lock; cat $(LOCK_ENVIRONMENT)/tools; } > $(LOCK_ENVIRONMENT)/requirements-tools.lock

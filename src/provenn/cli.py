@@ -16,6 +16,7 @@ from provenn.files import UserError
 from provenn.gate import gate
 from provenn.report.command import report
 from provenn.repository import find_root
+from provenn.sweep.command import sweep
 from provenn.trust.exports.command import export
 
 app = typer.Typer(
@@ -246,5 +247,5 @@ def gc(
     print("\n".join([*report.notes, report.sentence]))
 
 
-for command in (init, new, gate, deps, export, report):
+for command in (init, new, gate, deps, export, report, sweep):
     app.command()(command)

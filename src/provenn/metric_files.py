@@ -6,7 +6,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
@@ -27,11 +27,11 @@ def find_metrics(metric: str, place: str, folder: Path) -> dict[str, float]:
         raise UserError(f"{place}: {metric!r} is neither a number nor `file:key`.")
     values = {}
     for file in [file for part in _braces(pattern) for file in _files(part, place, folder)]:
-        leaves = _all_leaves(folder / file)
+        named = _all_leaves(folder / file)
         for part in _braces(key):
-            found = _find(leaves, part)
+            found = find(named, part)
             if not found:
-                raise UserError(f"{place}: {folder / file} has no {part}: {_known(leaves, part)}")
+                raise UserError(f"{place}: {folder / file} has no {part}: {known(named, part)}")
             for name, value in found.items():
                 shown = f"{file}:{name}"
                 values[shown] = finite_number(value, f"{place}: {shown}")
@@ -60,30 +60,36 @@ def _files(pattern: str, place: str, folder: Path) -> list[str]:
     return files
 
 
-def _find(leaves: dict[tuple[str, ...], Any], key: str) -> dict[str, Any]:
+def find(named: Mapping[tuple[str, ...], Any], key: str) -> dict[str, Any]:
     """Return the value that a key names, or else those that it names as a pattern; a flat key goes first."""
-    exact = [path for path in leaves if key in ("/".join(path), ".".join(path))]
+    exact = [path for path in named if key in ("/".join(path), ".".join(path))]
     if exact:
-        return {key: leaves[min(exact, key=len)]}
+        return {key: named[min(exact, key=len)]}
     pattern = re.compile(fnmatch.translate(key))
     return {
         "/".join(path): value
-        for path, value in leaves.items()
+        for path, value in named.items()
         if pattern.match("/".join(path)) or pattern.match(".".join(path))
     }
 
 
-def _known(leaves: dict[tuple[str, ...], Any], key: str) -> str:
-    names = ["/".join(path) for path in leaves]
+def known(named: Iterable[tuple[str, ...]], key: str) -> str:
+    """Return the name that was perhaps meant, or those that there are, as the end of a sentence."""
+    names = ["/".join(path) for path in named]
     close = get_close_matches(key, names, 1)
     return f"did you mean {close[0]}?" if close else f"it has {', '.join(names[:8]) or 'nothing'}."
 
 
 def _all_leaves(file: Path) -> dict[tuple[str, ...], Any]:
     try:
-        return dict(_leaves(read_values(file)))
+        return leaves(read_values(file))
     except RecursionError:
         raise UserError(f"{file} is nested too deeply to be read: make it flatter.") from None
+
+
+def leaves(value: Any) -> dict[tuple[str, ...], Any]:
+    """Return the scalars of nested values by the path of their keys."""
+    return dict(_leaves(value))
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

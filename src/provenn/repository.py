@@ -9,6 +9,7 @@ from pathlib import Path
 from provenn.files import UserError
 from provenn.secret_scan import holds_secrets, why_hidden
 
+EXPERIMENT = "dvc.experiment"  # the tag with the name of DVC's experiment
 PATCH_LIMIT = 1_000_000  # characters
 # Files that git does not know yet are taken into a patch only when their name says that they are source.
 SOURCE_SUFFIXES = frozenset(
@@ -97,7 +98,7 @@ def commit_tags(root: Path, outputs: Collection[str] = ()) -> dict[str, str]:
         return {}
     tags = {"git.commit": commit, "git.dirty": str(bool(_changed(root, outputs))).lower()}
     experiment = os.environ.get("DVC_EXP_NAME")
-    return tags | ({"dvc.experiment": experiment} if experiment else {})
+    return tags | ({EXPERIMENT: experiment} if experiment else {})
 
 
 def uncommitted_patch(root: Path, outputs: Collection[str] = ()) -> tuple[str | None, str]:

@@ -90,6 +90,12 @@ class StoredRuns:
         self.tag(run, PARENT, above.info.run_id)
         return True
 
+    def delete(self, run: "Run") -> None:
+        """Delete a run that another will stand for."""
+        self.remove(run)
+        del self._ids[run.info.run_id]
+        self.client.delete_run(run.info.run_id)
+
     def tagged(self, tag: str, values: set[str]) -> "list[Run]":
         """Return the runs whose tag has one of the values."""
         return [run for run in self._ids.values() if run.data.tags.get(tag) in values]

@@ -97,7 +97,7 @@ def synchronise(
     result, when a lock is cut, and when the store cannot be reached or read.
     """
     refuse_cut_locks(root)
-    entries = _with_command(read_lock(root))
+    entries = with_command(read_lock(root))
     for entry in entries.values():
         meta_of(entry)  # a mistake in it is found before anything is written
     wait_for_writers(root)
@@ -106,9 +106,9 @@ def synchronise(
         runs = stored_runs(root, client, entries)
         report = SyncReport(shown_uri(uri or tracking_uri(root)), killed=runs.end_dead())
         for commit, past in past_locks(root) if all_commits else ():
-            understood = {name: _understood(entry) for name, entry in _with_command(past).items()}
-            _Projection(root, understood, runs, report, commit).project()
-        _Projection(root, entries, runs, report).project()
+            understood = {name: _understood(entry) for name, entry in with_command(past).items()}
+            Projection(root, understood, runs, report, commit).project()
+        Projection(root, entries, runs, report).project()
     return report
 
 
@@ -123,8 +123,11 @@ def all_in_one(client: "MlflowClient") -> bool:
     return not client.tracking_uri.startswith("sqlite:")
 
 
-class _Projection:
-    """The entries of one lock, of a commit or of the working folder, made visible in a store."""
+class Projection:
+    """The entries of one lock, of a commit or of the working folder, made visible in a store.
+
+    `origin` are the tags of what has no record.
+    """
 
     def __init__(
         self, root: Path, entries: dict[str, Entry], runs: StoredRuns, report: SyncReport, commit: str | None = None
@@ -132,10 +135,10 @@ class _Projection:
         self.root, self.entries, self.runs, self.report, self.commit = root, entries, runs, report, commit
         self.contents = Contents(root, entries, commit)
         outputs = [out for entry in entries.values() for out in entry.outs]
-        self._origin = {"git.commit": commit, "git.dirty": "false"} if commit else commit_tags(root, outputs)
+        self.origin = {"git.commit": commit, "git.dirty": "false"} if commit else commit_tags(root, outputs)
         self._outputs = outputs
-        here = self._origin.get("git.commit")
-        self._committed = read_lock(root, here) if here and not commit and self._origin["git.dirty"] == "true" else {}
+        here = self.origin.get("git.commit")
+        self._committed = read_lock(root, here) if here and not commit and self.origin["git.dirty"] == "true" else {}
 
     def project(self) -> None:
         """Make the runs that are missing or may be completed, then what relates them."""
@@ -163,8 +166,7 @@ class _Projection:
             if run is None or run.data.tags[PARTIAL] != f"nowhere: {', '.join(absent)}":
                 before, run = run, self._restore(found, absent)
                 if before:
-                    self.runs.remove(before)
-                    self.runs.client.delete_run(before.info.run_id)
+                    self.runs.delete(before)
         state = "partial" if absent else "created"
         self.report.stages.append(StageReport(entry.name, state, run.info.run_id, detail, self.commit))
 
@@ -178,7 +180,7 @@ class _Projection:
 
     def _told(self, entry: Entry) -> Told:
         """Return what is known of a result without a record: the commit from which it is."""
-        told = Told(tags=dict(self._origin))
+        told = Told(tags=dict(self.origin))
         same = self._committed.get(entry.name)
         if same and (same.key, same.result) == (entry.key, entry.result):
             told.tags["git.dirty"] = "false"
@@ -229,6 +231,6 @@ def _understood(entry: Entry) -> Entry:
     return entry
 
 
-def _with_command(entries: dict[str, Entry]) -> dict[str, Entry]:
+def with_command(entries: dict[str, Entry]) -> dict[str, Entry]:
     """Return the entries that are steps of a pipeline: a .dvc file has no run."""
     return {name: entry for name, entry in entries.items() if entry.command}
