@@ -34,7 +34,7 @@ TARGET = typer.Argument(help="A run's id, a file, a stage, or models:/<name>@cha
 
 
 def _console() -> Console:
-    """Return standard output; in a pipe nothing is cut to the width of a terminal that is not there."""
+    """Return standard output; in a pipe nothing is cut."""
     return Console(width=None if sys.stdout.isatty() else 400)
 
 
