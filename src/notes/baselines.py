@@ -30,7 +30,7 @@ from notes.settings import Settings
 # What zipfile and skops raise for files that are no skops file, or no longer one.
 DAMAGED = (
     zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError,
-    LookupError, ValueError, TypeError, AttributeError,
+    LookupError, ValueError, TypeError, AttributeError, RecursionError,
 )  # fmt: skip
 # All that the models of this project consist of.
 TRUSTED_TYPES = [

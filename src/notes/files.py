@@ -60,7 +60,7 @@ def read_json(path: Path | str) -> Any:
         return json.loads(Path(path).read_bytes())
     except FileNotFoundError:
         raise missing_file(path) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid JSON ({error}): restore it with `dvc repro`.") from None
 
 
@@ -117,7 +117,7 @@ def load_tensors(path: Path | str) -> tuple[dict[str, "np.ndarray"], dict[str, A
         with safe_open(str(path), framework="numpy") as file:
             metadata = json.loads((file.metadata() or {})["provenn"])
             return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:  # TypeError: bfloat16
         raise UserError(f"{path} is not a model file of this project ({error}): restore it with `dvc repro`.") from None
 
 

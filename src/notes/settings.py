@@ -47,5 +47,7 @@ def read_yaml(path: Path | str) -> Any:
     except MarkedYAMLError as error:
         place = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise UserError(f"{path}{place} is not valid YAML: {' '.join(str(error.problem).split())}.") from None
+    except RecursionError:
+        raise UserError(f"{path} is nested too deeply to be read: make it flatter.") from None
     except (YAMLError, ValueError) as error:
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None

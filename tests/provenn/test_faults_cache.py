@@ -215,3 +215,26 @@ def test_a_full_or_read_only_folder_of_outputs_is_named(sleeping, full_disk, opt
         subprocess.run(["umount", "--lazy", folder], check=True)
     assert outcomes == {"a": "failed"}
     assert notes[0].startswith(f"a: {words} at models/a.bin ({folder}), so the stage failed: ")
+
+
+@pytest.mark.fault(
+    "The disk of MLflow's store is full or read-only",
+    "the stages run, one warning names the store and says why; `provenn sync` adds the runs once there is room",
+)
+@pytest.mark.parametrize("option", ["rw", "ro"])
+def test_a_full_or_read_only_store_costs_no_result(sleeping, full_disk, option):
+    folder = sleeping.root / "mlruns"
+    sleeping.define({"a": stage("a")})
+    subprocess.run(["mount", "-o", f"remount,{option}", full_disk], check=True)
+    subprocess.run(["mount", "--bind", full_disk, folder], check=True)
+    try:
+        said = sleeping.provenn("repro").stdout
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+    (warning,) = [line for line in said.splitlines() if "tracking is behind" in line]
+    assert "mlruns" in warning
+    assert "`provenn sync` adds the run later" in warning
+    assert "full" in warning or "Read-only" in warning or "No space" in warning or "unable to open" in warning, warning
+    assert (sleeping.root / "a.txt").read_text() == WHOLE
+    sleeping.provenn("sync")
+    assert sleeping.run_of("a").info.status == "FINISHED"
