@@ -34,6 +34,7 @@ NEEDED: dict[str, set[str]] = {
     "export_model": {"onnx", "torch"},
     "generate_synthetic": {"pandas"},
     "prepare_mnist": set(),
+    "prepare_table": {"pandas"},
     "study": {"torch"},
     "train_baseline": {"pandas", "scipy", "sklearn"},
     "train_mlp": {"torch"},

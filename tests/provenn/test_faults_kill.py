@@ -38,14 +38,18 @@ def start(sleeping: Repository) -> "subprocess.Popen[str]":
 @pytest.mark.parametrize(
     "victims",
     [
-        pytest.param(victims, id="+".join(victims), marks=pytest.mark.fault(f"kill -9 of {words}", then))
+        pytest.param(victims, id="+".join(victims), marks=pytest.mark.fault(words, then))
         for victims, words, then in [
-            (["runner"], "`provenn repro`", "its stages end within seconds; the next repro has the same dvc.lock"),
-            (["dvc"], "the DVC of a stage", "the training ends within seconds, and the stage failed"),
-            (["training"], "a training", "the stage failed, and the next repro runs it again"),
-            (["supervisor"], "a stage's supervisor", "its stage ends within seconds, and failed"),
-            (["runner", "dvc"], "`provenn repro` and DVC at once", "the trainings end within seconds"),
-            (["supervisor", "dvc"], "the supervisor and DVC at once", "the trainings end within seconds"),
+            (
+                ["runner"],
+                "kill -9 of `provenn repro`",
+                "its stages end within seconds; the next repro has the same dvc.lock",
+            ),
+            (["dvc"], "kill -9 of the DVC of a stage", "the training ends within seconds, and the stage failed"),
+            (["training"], "kill -9 of a training", "the stage failed, and the next repro runs it again"),
+            (["supervisor"], "kill -9 of a stage's supervisor", "its stage ends within seconds, and failed"),
+            (["runner", "dvc"], "kill -9 of `provenn repro` and DVC at once", "the trainings end within seconds"),
+            (["supervisor", "dvc"], "kill -9 of the supervisor and DVC at once", "the trainings end within seconds"),
         ]
     ],
 )

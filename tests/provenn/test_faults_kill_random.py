@@ -46,7 +46,7 @@ def kill_one(repository: Repository, chance: random.Random) -> bool:
 
 
 @pytest.mark.fault(
-    f"{KILLS} times kill -9 of a random process (runner, supervisor, DVC, training) at random moments",
+    "50 times kill -9 of a random process (runner, supervisor, DVC, training) at random moments",
     "nothing is left running, and one `provenn repro` ends with the outputs and the dvc.lock of an undisturbed run",
 )
 def test_after_many_kills_one_repro_ends_as_if_nothing_had_been(sleeping, tmp_path):
