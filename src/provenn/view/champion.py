@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provenn.entry import Entry, producers
+from provenn.entry import Entry, as_read
 from provenn.view import contents
 from provenn.view.meta import meta_of
 from provenn.view.models import DIGEST
@@ -34,7 +34,9 @@ def crown(judge: Entry, judged: Mapping[str, Entry], runs: StoredRuns) -> None:
 def explain_versions(entries: Mapping[str, Entry], runs: StoredRuns) -> None:
     """Say on the registered version of each stage's model why it is that one, where a stage it reads from chose it."""
     for entry in entries.values():
-        judges = [maker for dep in entry.deps for maker in producers(entries, dep).values() if meta_of(maker).champion]
+        # What one has judged anew since says nothing of what was made of its choice before.
+        read = [maker for dep in entry.deps for maker in as_read(entry, dep, entries).values()]
+        judges = [maker for maker in read if meta_of(maker).champion]
         for path, artifact in entry.models().items() if judges else ():
             best = [run for run in runs.tagged(CHAMPION, {judges[0].name}) if run.data.tags.get(COMMIT)]
             versions = runs.client.search_model_versions(f"name = '{artifact.name}'") if best else []
