@@ -55,8 +55,7 @@ def contents(uri: str, *, leave_out: set[str]) -> dict[str, Any]:
     for model in client.search_registered_models():
         champion = client.get_model_version_by_alias(model.name, "champion")
         versions = client.search_model_versions(f"name = '{model.name}'")
-        # The commit is that of the champion's run, which has one of its own in a store that was made again.
-        tags = {name: value for name, value in champion.tags.items() if name not in leave_out | {"git.commit"}}
+        tags = {name: value for name, value in champion.tags.items() if name not in leave_out}
         shown[model.name] = (model.description, tags, len(versions))
     return shown
 

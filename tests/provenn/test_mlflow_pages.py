@@ -110,6 +110,26 @@ def test_an_older_result_leaves_the_table_and_another_best_takes_the_tag(judged)
     assert (version.version, version.tags["champion"]) in ((2, "large"), ("2", "large"))
 
 
+def test_the_best_run_of_an_older_result_loses_the_tag_and_gets_it_back_with_its_result(judged):
+    def tagged():
+        return [run.info.run_id for run in judged.runs() if "champion" in run.data.tags]
+
+    def version():
+        return judged.client().get_model_version_by_alias("net", "champion")
+
+    artifacts = {"net": {"path": "exported.bin", "type": "model"}}
+    before, explained = tagged(), version().description
+    judged.define(pipeline(0.95, 0.8), artifacts=artifacts)
+    judged.show()
+    (better,) = tagged()
+    assert [better] != before
+    assert "| test/accuracy | 0.94 (0.85 to 0.95) |" in version().description
+    judged.define(pipeline(0.9, 0.8), artifacts=artifacts)
+    judged.show()
+    assert tagged() == before
+    assert version().description == explained
+
+
 def test_a_registered_version_says_which_network_it_is_how_good_and_from_where(judged):
     version = judged.client().get_model_version_by_alias("net", "champion")
     commit = judged.git("rev-parse", "HEAD").strip()

@@ -18,17 +18,18 @@ COMMIT = "git.commit"
 
 
 def crown(judge: Entry, judged: Mapping[str, Entry], runs: StoredRuns) -> None:
-    """Tag the run of the model that `judge` names as the best of those `judged`, by their files, and no other of them.
+    """Tag the run of the model that `judge` names as the best of those `judged`, by their files.
 
-    `judge` has its files at hand.
+    No other run keeps the tag of this judge, were it of a result that is no longer checked out. `judge` has its files
+    at hand.
     """
-    best = _named(judge)
-    for path, maker in judged.items():
-        run = runs.current(maker)
-        if run and Path(path).stem == best:
-            runs.tag(run, CHAMPION, judge.name)
-        elif run:
+    name = _named(judge)
+    best = next((runs.current(maker) for path, maker in judged.items() if Path(path).stem == name), None)
+    for run in runs.tagged(CHAMPION, {judge.name}):
+        if best is None or run.info.run_id != best.info.run_id:
             runs.untag(run, CHAMPION)
+    if best:
+        runs.tag(best, CHAMPION, judge.name)
 
 
 def explain_versions(entries: Mapping[str, Entry], runs: StoredRuns) -> None:
