@@ -48,9 +48,8 @@ def main(name: str) -> None:
             write_rows(results / "tables" / f"{table}.csv", rows)
         write_json(results / "champion.json", {"model": champion} | validated[champion])
         write_json(results / "models.json", report.metrics)
-        write_json(
-            results / "metrics.json", {"champion": champion} | validated[champion] | metrics_of(report, champion)
-        )
+        headline = {"champion": champion} | validated[champion] | metrics_of(report, champion)
+        write_json(results / "metrics.json", headline)
         for model in models:
             value, low, high = interval_of(report.metrics, model, task.primary_metric)
             print(f"{model:32} {task.primary_metric} {value:.4f}  [{low:.4f}, {high:.4f}]")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from provenn.adopt.init import init
 from provenn.adopt.new import new
@@ -18,6 +17,7 @@ from provenn.gate import gate
 from provenn.report.command import report
 from provenn.repository import find_root
 from provenn.sweep.command import sweep
+from provenn.terminal import Json, console
 from provenn.trust.exports.command import export
 
 app = typer.Typer(
@@ -26,17 +26,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
 PrivateKey = Annotated[
     Path | None,
     typer.Option("--key", help="A private key in PEM; without it ~/.config/provenn/key.pem, made when missing."),
 ]
 TARGET = typer.Argument(help="A run's id, a file, a stage, or models:/<name>@champion.")
-
-
-def _console() -> Console:
-    """Return standard output; in a pipe nothing is cut."""
-    return Console(width=None if sys.stdout.isatty() else 400)
 
 
 @app.command()
@@ -94,7 +88,7 @@ def sync(
     if as_json:
         print(json.dumps(report.as_dict(), indent=2))
     else:
-        _console().print(report.table())
+        console().print(report.table())
     raise typer.Exit(int(not report.complete))
 
 
@@ -117,7 +111,7 @@ def lineage(target: Annotated[str, TARGET], as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(chain, indent=2))
     else:
-        _console().print(as_tree(chain), highlight=False, soft_wrap=True)
+        console().print(as_tree(chain), highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -140,7 +134,7 @@ def reproduce(
     if as_json:
         print(json.dumps(asdict(answer), indent=2))
     else:
-        _console().print(answer.table())
+        console().print(answer.table())
     raise typer.Exit(answer.exit_code)
 
 

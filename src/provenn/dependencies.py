@@ -14,6 +14,7 @@ import typer
 from provenn.dvc_yaml import with_deps
 from provenn.files import UserError, write_bytes
 from provenn.imports import ImportFinder, Imports
+from provenn.terminal import Json
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def deps(
     ignore: Annotated[
         list[Path] | None, typer.Option(help="A file or folder on which no output depends, such as one that only logs.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of text.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Check that every Python stage declares the files that it imports.
 

@@ -13,6 +13,7 @@ import typer
 
 from provenn.files import UserError
 from provenn.metric_files import find_metrics, finite_number, read_values
+from provenn.terminal import Json
 
 # A bound's name: the comparison, its sign, and the sign of the contrary.
 BOUNDS = {
@@ -51,7 +52,7 @@ def gate(
     file: Annotated[
         Path | None, typer.Argument(help="The rules; metric files are named from its folder.", show_default="gate.yaml")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of text.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Check metrics against the rules in gate.yaml, in CI for example.
 

@@ -9,12 +9,21 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from yaml import YAMLError
 
 from provenn.fast_yaml import parse_yaml
 from provenn.files import UserError
+
+Direction = Literal["minimize", "maximize"]
+_WORDS: dict[Direction, set[str]] = {
+    "maximize": {"accuracy", "auc", "f1", "per", "precision", "r2", "recall", "throughput"},  # images per second
+    "minimize": {
+        *("brier", "entropy", "error", "logloss", "loss", "mae", "mape", "mse", "perplexity", "rmse"),
+        *("duration", "latency", "seconds", "time"),
+    },
+}
 
 
 def find_metrics(metric: str, place: str, folder: Path) -> dict[str, float]:
@@ -42,6 +51,13 @@ def numbers_in(file: Path) -> dict[str, float]:
     """Return the finite numbers of a JSON, YAML or TOML file, by the names that a rule's metric has for them."""
     leaves = {"/".join(path): value for path, value in _all_leaves(file).items()}
     return {name: value for name, value in leaves.items() if _is_finite_number(value)}
+
+
+def better_end(name: str) -> Direction | None:
+    """Return which end of a metric is better, by the words of its name; None where they say nothing, or both."""
+    words = set(re.findall(r"[a-z]+\d*", name.lower()))
+    ends = {end for end, known_words in _WORDS.items() if words & known_words}
+    return ends.pop() if len(ends) == 1 else None
 
 
 def _files(pattern: str, place: str, folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from provenn.files import UserError
 from provenn.gate import check_rules, gate
-from provenn.metric_files import read_values
+from provenn.metric_files import better_end, read_values
 
 ROOT = Path(__file__).parents[2]
 METRICS = {"accuracy": 0.9, "test/loss": 0.25, "a": {"b": 1, "c.d": 2}, "a/b": 3, "runs": [{"loss": 4}, {"loss": 5}]}
@@ -182,3 +182,21 @@ def test_this_repositorys_rules_are_kept_and_broken_by_the_right_results(folder:
 def test_no_rule_of_this_repository_judges_a_result_on_test_data() -> None:
     metrics = [str(rule[key]) for rule in read_values(ROOT / "gate.yaml") for key in rule if key != "rule"]
     assert not [metric for metric in metrics if "test/" in metric]
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("val/log_loss", "minimize"),
+        ("test.RMSE", "minimize"),
+        ("time/fit_s", "minimize"),
+        ("top1_accuracy", "maximize"),
+        ("r2", "maximize"),
+        ("time/images_per_s", None),
+        ("error/recall", None),
+        ("effect", None),
+        ("lossless", None),
+    ],
+)
+def test_the_words_of_a_metrics_name_say_which_end_is_better_or_nothing(name, end):
+    assert better_end(name) == end

@@ -1,6 +1,6 @@
 """The sections of params.yaml that say which data there are: synthetic ones, MNIST, and how it is split."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -41,39 +41,35 @@ class MoonsData(Section):
     noise: NonNegative
 
 
-class GenerateSynthetic(Section):
-    """Parameters of the stage `generate_synthetic`."""
+class Dealt(Section):
+    """How the rows of a table are dealt to the splits."""
 
     seed: Seed
     validation: Fraction
     test: Fraction
+
+    @model_validator(mode="after")
+    def _leaves_rows_to_train_on(self) -> Self:
+        if self.validation + self.test > 0.9:
+            raise ValueError("validation: validation + test must leave at least a tenth of the rows to train on")
+        return self
+
+
+class GenerateSynthetic(Dealt):
+    """Parameters of the stage `generate_synthetic`."""
+
     linear: LinearData
     multivariate: MultivariateData
     polynomial: PolynomialData
     moons: MoonsData
 
-    @model_validator(mode="after")
-    def _leaves_rows_to_train_on(self) -> "GenerateSynthetic":
-        if self.validation + self.test > 0.9:
-            raise ValueError("validation: validation + test must leave at least a tenth of the rows to train on")
-        return self
 
-
-class OwnTable(Section):
+class OwnTable(Dealt):
     """A table of one's own: a CSV file with a header, and the column that is predicted from the others."""
 
     file: str
     target: str
     kind: Kind
-    validation: Fraction
-    test: Fraction
-    seed: Seed
-
-    @model_validator(mode="after")
-    def _leaves_rows_to_train_on(self) -> "OwnTable":
-        if self.validation + self.test > 0.9:
-            raise ValueError("validation: validation + test must leave at least a tenth of the rows to train on")
-        return self
 
 
 class DownloadMnist(Section):

@@ -204,14 +204,12 @@ class Params(NetworkParams):
             raise ValueError(f"tasks: {min(twice)} is there twice")
         if lacking := next((name for name in self.prepare_table if name not in self.tasks), None):
             raise ValueError(f"tasks: {lacking} of prepare_table is missing; add it")
-        for name in self.train_regression:
-            _require_task(f"train_regression.{name}", name, kinds, "regression")
-        for name in self.evaluate.equivalence_margin:
-            _require_task(f"evaluate.equivalence_margin.{name}", name, kinds, "regression")
-        if self.regressions != list(self.train_regression):
-            raise ValueError(
-                f"regressions: must name the sections of train_regression: {', '.join(self.train_regression)}"
-            )
+        margins = self.evaluate.equivalence_margin
+        for section, names in (("train_regression", self.train_regression), ("evaluate.equivalence_margin", margins)):
+            for name in names:
+                _require_task(f"{section}.{name}", name, kinds, "regression")
+        if self.regressions != (sections := list(self.train_regression)):
+            raise ValueError(f"regressions: must name the sections of train_regression: {', '.join(sections)}")
         trained = {*self.train_regression, *(model.task for model in self.train_mlp.values())}
         if without := next((name for name in self.tasks if name not in trained), None):
             section = "train_regression" if kinds[without] == "regression" else "train_mlp"

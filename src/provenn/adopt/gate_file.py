@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from provenn.entry import Entry
-from provenn.metric_files import numbers_in
+from provenn.metric_files import better_end, numbers_in
 
 MOST_RULES = 30
 HEAD = """\
@@ -15,7 +15,6 @@ HEAD = """\
 # Below are metrics of this repository with their present values. Uncomment those that matter, say in `rule` what they
 # promise, and leave room for chance in the bound. Rules on test data are tuned to sooner or later: prefer validation.
 """
-LESS_IS_BETTER = re.compile(r"loss|error|mse|mae|mape|brier|entropy|perplexity|time|duration|second|latency", re.I)
 
 
 def gate_file(root: Path, entries: Iterable[Entry]) -> str | None:
@@ -31,6 +30,6 @@ def gate_file(root: Path, entries: Iterable[Entry]) -> str | None:
 
 
 def _rule(metric: str, value: float) -> str:
-    bound = "at_most" if LESS_IS_BETTER.search(metric.partition(":")[2]) else "at_least"
+    bound = "at_most" if better_end(metric.partition(":")[2]) == "minimize" else "at_least"
     name = metric if re.fullmatch(r"[\w.][\w./@:-]*", metric) else json.dumps(metric, ensure_ascii=False)
     return f"# - rule: {name}\n#   metric: {name}\n#   {bound}: {json.dumps(value)}\n"

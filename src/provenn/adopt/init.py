@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
 from provenn.adopt.gate_file import gate_file
 from provenn.adopt.workflow import workflow
@@ -14,6 +13,7 @@ from provenn.entry import Entry
 from provenn.files import write_bytes
 from provenn.lock import read_lock
 from provenn.repository import find_root, git, git_root
+from provenn.terminal import console
 
 # Folders that hold no stage, which DVC would otherwise search for one at every command.
 NOT_SEARCHED = ("mlruns", ".venv")
@@ -113,7 +113,7 @@ def _show_results(root: Path, entries: Mapping[str, Entry]) -> None:
 
     report = synchronise(root)
     if any(stage.state != "agreed" for stage in report.stages):
-        Console(width=None if sys.stdout.isatty() else 400).print(report.table())
+        console().print(report.table())
     else:
         print("MLflow shows every result of dvc.lock: `provenn ui` opens it.")
 

@@ -1,18 +1,17 @@
 """The command `provenn gc`."""
 
 import json
-import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from provenn.repository import find_root
+from provenn.terminal import Json, console
 
 
 def gc(
     force: Annotated[bool, typer.Option("--force", "-f", help="Remove it, for good.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script instead.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show what nothing needs in DVC's cache and in MLflow; with --force remove it.
 
@@ -37,6 +36,5 @@ def gc(
         print(json.dumps(report.as_dict(), indent=2))
         return
     if any(found.items for found in report.garbage):
-        # In a pipe nothing is cut.
-        Console(width=None if sys.stdout.isatty() else 400).print(report.table())
+        console().print(report.table())
     print("\n".join([*report.notes, report.sentence]))

@@ -8,6 +8,7 @@ import typer
 
 from provenn.files import write_bytes
 from provenn.repository import find_root
+from provenn.terminal import Json
 
 FAILED = 3  # exit code
 
@@ -20,7 +21,7 @@ def report(
     markdown: Annotated[Path | None, typer.Option(help="A file for the Markdown, instead of printing it.")] = None,
     html: Annotated[Path | None, typer.Option(help="A file for a page with the figures, complete by itself.")] = None,
     fail_if_worse: Annotated[bool, typer.Option("--fail-if-worse", help="Exit with 3 when a metric is worse.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script instead.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show what a change did: parameters, code, data, stages, metrics and figures, before and after.
 

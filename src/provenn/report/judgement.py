@@ -1,11 +1,12 @@
 """Whether a metric became better or worse, and whether that is more than chance."""
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from statistics import NormalDist, fmean, stdev
+
+from provenn.metric_files import better_end
 
 LEVEL = 0.05  # below this a p-value is no chance
 FEWEST_ROWS = 30  # for the normal approximation
@@ -13,8 +14,6 @@ BETTER, WORSE, UNCLEAR = "better", "worse", "cannot tell"
 CHANGED, NEW, GONE, MISSING = "changed", "new", "gone", "missing"
 _ORDER = (WORSE, BETTER, UNCLEAR, MISSING, CHANGED, NEW, GONE)
 
-_UP = {"accuracy", "f1", "auc", "r2", "precision", "recall"}
-_DOWN = {"loss", "error", "rmse", "mae", "mse", "time"}
 Interval = tuple[float, float]
 
 
@@ -47,10 +46,8 @@ class Metric:
 
 def direction(name: str, headline: dict[str, str]) -> int:
     """Return 1 when more is better, -1 when less is, 0 when neither the headline nor the name says."""
-    if name in headline:
-        return 1 if headline[name] == "maximize" else -1
-    words = set(re.findall(r"[a-z]+\d?", name.lower()))
-    return bool(words & _UP) - bool(words & _DOWN)
+    end = headline.get(name) or better_end(name)
+    return {"maximize": 1, "minimize": -1, None: 0}[end]
 
 
 def mcnemar(before: Sequence[float], after: Sequence[float]) -> float:

@@ -1,15 +1,14 @@
 """The command `provenn sweep`."""
 
 import json
-import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from provenn.files import UserError
 from provenn.repository import find_root
 from provenn.sweep.search import read_search
+from provenn.terminal import Json, console
 
 
 def sweep(
@@ -39,7 +38,7 @@ def sweep(
         str | None,
         typer.Option("--storage", metavar="URL", help="Another database for the study: postgresql+psycopg://…"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script instead.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Look for the parameters that make a metric best; each trial is an experiment of DVC.
 
@@ -74,15 +73,15 @@ def sweep(
         if error.name != "optuna":
             raise
         raise UserError("a sweep needs Optuna: install it with `pip install 'provenn[sweep]'`.") from None
-    console = Console(stderr=as_json, width=None if sys.stdout.isatty() else 400)
-    with console.status(f"{search.name}: up to {trials} trials; Ctrl-C stops, the same command goes on"):
+    output = console(stderr=as_json)
+    with output.status(f"{search.name}: up to {trials} trials; Ctrl-C stops, the same command goes on"):
         report = carry_out(
             search,
             trials=trials,
             jobs=jobs,
             timeout_s=timeout,
             storage=storage,
-            tell=lambda line: console.print(line, highlight=False, markup=False),
+            tell=lambda line: output.print(line, highlight=False, markup=False),
         )
     print(json.dumps(report.as_dict(), indent=2) if as_json else report.sentence)
     raise typer.Exit(report.exit_code)

@@ -1,23 +1,14 @@
 """What a sweep looks for: a metric by its name in the metrics files, and which end of it is best."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 from provenn.entry import Entry
 from provenn.files import UserError
-from provenn.metric_files import find, finite_number, known, leaves, read_values
+from provenn.metric_files import Direction, better_end, find, finite_number, known, leaves, read_values
 from provenn.view.meta import meta_of
-
-Direction = Literal["minimize", "maximize"]
-
-# Where nobody says which end is best, a word of the metric's name does.
-_WORDS: dict[str, Direction] = {
-    **dict.fromkeys(("loss", "error", "rmse", "mse", "mae"), "minimize"),
-    **dict.fromkeys(("accuracy", "auc", "f1"), "maximize"),
-}
 
 
 @dataclass(frozen=True)
@@ -74,7 +65,7 @@ def _direction(key: str, given: str | None, stages: Mapping[str, Entry]) -> Dire
         for name, end in meta_of(stage).headline.items():
             if name.replace(".", "/") == key.replace(".", "/"):
                 return end
-    ends = {_WORDS[word] for word in re.split(r"[^a-z0-9]+", key.lower()) if word in _WORDS}
-    if len(ends) != 1:
+    by_name = better_end(key)
+    if by_name is None:
         raise UserError(f"is {key} better small or large? Add --direction minimize or --direction maximize.")
-    return ends.pop()
+    return by_name

@@ -1,11 +1,12 @@
 """What a stage's `meta: provenn:` in dvc.yaml declares for MLflow. Every field has a default that asks for nothing."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provenn.entry import Entry
 from provenn.files import UserError
+from provenn.metric_files import Direction
 
 
 class Loader(BaseModel):
@@ -44,7 +45,7 @@ class Meta(BaseModel):
     champion: str | None = Field(
         None, description="the text among the stage's metrics that names the best of the models which `scores` judge"
     )
-    headline: dict[str, Literal["maximize", "minimize"]] = Field(
+    headline: dict[str, Direction] = Field(
         {}, description="metrics that the experiment's page shows first, and which end is up; the first one sorts"
     )
     predictions: dict[str, Columns] = Field(
