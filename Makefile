@@ -116,6 +116,10 @@ build-book: $(READY)
 check-book: build-book ## Read the book in a real browser: every page and widget, in both languages (needs Chromium)
 	$(BIN)/pytest -q --rootdir=. book/tests
 
+.PHONY: exercise
+exercise: $(READY) ## Check what you wrote for an exercise: make exercise N=1
+	@$(BIN)/python exercises/check.py $(N)
+
 .PHONY: translate
 translate: $(READY) ## Bring the list of the book's texts to translate up to date with its pages
 	cd book && ../$(BIN)/python -m sphinx --builder=gettext --conf-dir=. --quiet pages .dvc/tmp/texts
