@@ -32,7 +32,7 @@ def compute(_root: Path) -> dict[str, Any]:
 
 
 def passes(parameters: Parameters, inputs: list[float], label: int) -> dict[str, Any]:
-    """Return hidden outputs h (2,), output z, its probability p, the loss, and the gradient, shaped as the parameters."""
+    """Return hidden outputs h (2,), output z, probability p, the loss, and the gradient, shaped as the parameters."""
     layers = as_layers(parameters)
     outputs = forward(layers, np.array([inputs]), "sigmoid")
     labels = np.array([label])
