@@ -127,9 +127,10 @@ translate: $(READY) ## Bring the list of the book's texts to translate up to dat
 		--output-dir=locales --domain=book --locale=zh_CN
 
 .PHONY: screenshot
-screenshot: $(READY) ## Take the picture of MLflow that the README shows (needs Chromium)
+screenshot: $(READY) ## Take the pictures of MLflow and of the book that the README shows (needs Chromium)
 	@$(BIN)/provenn sync > /dev/null
 	$(BIN)/python docs/screenshot.py
+	$(BIN)/python docs/book_pictures.py
 
 # One thread in each of the two test processes: more of them only wait for each other.
 .PHONY: test

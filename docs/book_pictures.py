@@ -23,7 +23,9 @@ def main() -> None:
     if chromium is None:
         sys.exit("error: Chromium is missing: install it, then run this again.")
     with (
-        subprocess.Popen([sys.executable, "-m", "http.server", str(PORT), "--bind=127.0.0.1", "--directory=book/site"]) as server,
+        subprocess.Popen(
+            [sys.executable, "-m", "http.server", str(PORT), "--bind=127.0.0.1", "--directory=book/site"]
+        ) as server,
         sync_playwright() as playwright,
     ):
         try:
@@ -42,3 +44,28 @@ def main() -> None:
             browser.close()
         finally:
             server.terminate()
+
+
+def as_it_opens(widget: Locator) -> None:
+    """Leave it: it opens with a digit that the network has read."""
+
+
+def over_fitted(widget: Locator) -> None:
+    """Move to the last epoch."""
+    widget.locator("input[type=range]").last.press("End")
+
+
+def backward(widget: Locator) -> None:
+    """Go forward and most of the way back."""
+    for _ in range(7):
+        widget.get_by_role("button", name="next step").click()
+
+
+WIDGETS: dict[str, tuple[str, Callable[[Locator], None]]] = {
+    "digits": ("digits", as_it_opens),
+    "moons": ("principle", over_fitted),
+    "back_propagation": ("propagation", backward),
+}
+
+if __name__ == "__main__":
+    main()
