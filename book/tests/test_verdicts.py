@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-RESULTS = Path(__file__).resolve().parents[1] / "results/study"
+RESULTS = (Path(__file__).resolve().parents[1] / "widget-data").resolve().parent / "results/study"  # what it was made of
 ONE = """async (study) => {
   const element = document.querySelector("[data-widget]");
   element.dataset.study = study;
   element.replaceChildren();
   delete element.dataset.started;
-  await import("/_static/widgets/loader.js?again");
+  await import(`/_static/widgets/loader.js?${study}`);  // a module runs once an address
 }"""
 OUTCOMES = {"holds": "holds", "fails": "fails"}
 
@@ -94,8 +94,8 @@ def test_sliders_over_the_table_of_capacity_show_what_was_measured(open_widget):
     open_one(page, "capacity")
     page.get_by_role("button", name="holds", exact=True).click()
     page.get_by_text("Look it up").click()
-    page.get_by_label("units a layer").press("End")
-    page.get_by_label("hidden layers").press("ArrowRight")
+    page.get_by_role("slider", name="units a layer").press("End")
+    page.get_by_role("slider", name="hidden layers").press("ArrowRight")
     rows = table("capacity", width="64", depth="2")
     for column, name in (("validation_error", "validation error, %"), ("train_error", "training error, %")):
         mean = np.mean([float(row[column]) for row in rows])
@@ -109,9 +109,9 @@ def test_words_are_an_axis_too(open_widget):
     open_one(page, "vanishing_gradients")
     page.get_by_role("button", name="视情况而定").click()
     page.get_by_text("在实测数据表中查看").click()
-    page.get_by_label("层数").press("End")
-    page.get_by_label("激活函数").select_option("ReLU")
-    page.get_by_label("初始化").select_option("PyTorch 默认")
+    page.get_by_role("slider", name="层数").press("End")
+    page.get_by_label("激活函数", exact=True).select_option("ReLU")
+    page.get_by_label("初始化", exact=True).select_option("PyTorch 默认")
     rows = table("vanishing_gradients", part="depth", layer="1", depth="20", activation="relu", start="standard")
     mean = np.exp(np.mean([np.log(float(row["gradient_norm"])) for row in rows]))
     told = shown(page, "cell").replace("−", "-")
