@@ -58,8 +58,8 @@ LOOKUPS = {
     "capacity": Lookup(
         (Axis("width", ("units a layer", "每层单元数")), Axis("depth", ("hidden layers", "隐藏层数"))),
         (
-            Measure("validation_error", ("validation error, %", "验证误差（%）")),  # noqa: RUF001
-            Measure("train_error", ("training error, %", "训练误差（%）")),  # noqa: RUF001
+            Measure("validation_error", ("validation error, %", "验证误差百分比")),
+            Measure("train_error", ("training error, %", "训练误差百分比")),
         ),
         half=judging,
     ),
@@ -94,8 +94,8 @@ LOOKUPS = {
     "training_lowers_loss": Lookup(
         (RATE,),
         (
-            Measure("steps", ("steps that raise the loss, %", "使损失上升的步（%）")),  # noqa: RUF001
-            Measure("epochs", ("epochs that raise it, %", "使损失上升的轮（%）")),  # noqa: RUF001
+            Measure("steps", ("steps that raise the loss, %", "使损失上升的步数百分比")),
+            Measure("epochs", ("epochs that raise it, %", "使损失上升的轮数百分比")),
         ),
         where={"kind": "raised"},
     ),
