@@ -1,6 +1,7 @@
 """What all pictures share: palette, type, an empty figure with its title, and the file it becomes."""
 
 import functools
+import io
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from notes.files import UserError, atomic_path
+from notes.files import UserError, write_bytes
 
 P = ParamSpec("P")
 
@@ -91,5 +92,12 @@ def square_limits(*values: np.ndarray) -> tuple[float, float]:
 
 def save(figure: Figure, path: Path | str) -> None:
     """Write the figure as PNG atomically; equal figures give equal bytes, because no version or date goes in."""
-    with matplotlib.rc_context(STYLE), atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+    write_bytes(path, png(figure))
+
+
+def png(figure: Figure) -> bytes:
+    """Return the bytes of the file that `save` writes."""
+    content = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(content, format="png", metadata={"Software": None})
+    return content.getvalue()
