@@ -18,6 +18,7 @@ PINNED = $(LOCK_ENVIRONMENT)/bin/pip freeze --exclude-editable | sed 's/+.*//' |
 PIP := pip>=25.1
 # DVC projects of their own.
 EXPERIMENTS := experiments/record experiments/comparison
+PROJECTS := $(EXPERIMENTS) book
 
 # Stages call `python`: it must be the one with everything installed.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -44,9 +45,9 @@ $(READY): pyproject.toml requirements.lock requirements-tools.lock
 	@grep -qsxF "$(CURDIR)" $(READY) || rm -rf .venv
 	@test -x $(BIN)/pip || "$(PYTHON)" -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check '$(PIP)'
-	$(BIN)/pip install -c requirements.lock -c requirements-tools.lock -e '.[export,new,sweep]' --group notes --group dev
+	$(BIN)/pip install -c requirements.lock -c requirements-tools.lock -e '.[export,new,sweep]' --group notes --group book --group dev
 	@# DVC's own default is one folder for all users of the machine, which it unpickles from.
-	@for project in "$(CURDIR)" $(addprefix "$(CURDIR)"/,$(EXPERIMENTS)); do \
+	@for project in "$(CURDIR)" $(addprefix "$(CURDIR)"/,$(PROJECTS)); do \
 		mkdir -p "$$project/.dvc/tmp/site_cache" && chmod 700 "$$project/.dvc/tmp/site_cache" && cd "$$project" && \
 		"$(CURDIR)/$(BIN)/dvc" config --quiet --local core.site_cache_dir "$$project/.dvc/tmp/site_cache" || exit 1; done
 	@# Here, so that no stage has to wait for the migrations of MLflow's new store.
@@ -102,10 +103,35 @@ dag: $(READY) ## Draw the pipeline as text
 ui: $(READY) ## Open MLflow on the runs, for this machine alone
 	$(BIN)/provenn ui
 
+.PHONY: book
+book: $(READY) build-book ## Build the book from this commit's results, and open it on this machine alone (needs npm)
+	@$(BIN)/python -m notes book
+
+.PHONY: build-book
+build-book: $(READY)
+	@$(BIN)/provenn repro
+	cd book && "$(CURDIR)/$(BIN)/provenn" repro
+
+.PHONY: check-book
+check-book: build-book ## Read the book in a real browser: every page and widget, in both languages (needs Chromium)
+	$(BIN)/pytest -q --rootdir=. book/tests
+
+.PHONY: exercise
+exercise: $(READY) ## Check what you wrote for an exercise: make exercise N=1
+	@$(BIN)/python exercises/check.py $(N)
+
+.PHONY: translate
+translate: $(READY) ## Bring the list of the book's texts to translate up to date with its pages
+	cd book && ../$(BIN)/python -m sphinx --builder=gettext --conf-dir=. --quiet pages .dvc/tmp/texts
+	cd book && ../$(BIN)/pybabel update --no-location --ignore-obsolete --input-file=.dvc/tmp/texts/book.pot \
+		--output-dir=locales --domain=book --locale=zh_CN
+
 .PHONY: screenshot
-screenshot: $(READY) ## Take the picture of MLflow that the README shows (needs Chromium)
+screenshot: $(READY) ## Take the pictures of MLflow and of the book that the README shows (needs Chromium)
 	@$(BIN)/provenn sync > /dev/null
 	$(BIN)/python docs/screenshot.py
+	$(BIN)/python docs/book_pictures.py
+	$(BIN)/python docs/book_pictures.py
 
 # One thread in each of the two test processes: more of them only wait for each other.
 .PHONY: test
@@ -146,7 +172,7 @@ lock: ## Pin the newest versions that pyproject.toml admits in requirements.lock
 	$(LOCK_ENVIRONMENT)/bin/pip install --disable-pip-version-check '$(PIP)'
 	$(LOCK_ENVIRONMENT)/bin/pip install --group notes
 	$(PINNED) > $(LOCK_ENVIRONMENT)/notes
-	$(LOCK_ENVIRONMENT)/bin/pip install -c $(LOCK_ENVIRONMENT)/notes -e '.[export,new,sweep]' --group dev
+	$(LOCK_ENVIRONMENT)/bin/pip install -c $(LOCK_ENVIRONMENT)/notes -e '.[export,new,sweep]' --group book --group dev
 	$(PINNED) | LC_ALL=C comm -13 $(LOCK_ENVIRONMENT)/notes - > $(LOCK_ENVIRONMENT)/tools
 	{ grep '^#' requirements.lock; cat $(LOCK_ENVIRONMENT)/notes; } > $(LOCK_ENVIRONMENT)/requirements.lock
 	{ grep '^#' requirements-tools.lock; cat $(LOCK_ENVIRONMENT)/tools; } > $(LOCK_ENVIRONMENT)/requirements-tools.lock
@@ -156,9 +182,10 @@ lock: ## Pin the newest versions that pyproject.toml admits in requirements.lock
 .PHONY: clean
 clean: ## Remove what the pipeline made; DVC's cache stays, so `make repro` brings it back at once
 	git clean -ffdXq -- data models results dvc_plots mlruns \
-		$(foreach project,$(EXPERIMENTS),$(addprefix $(project)/,data fashion_mnist mnist models results))
+		$(foreach project,$(EXPERIMENTS),$(addprefix $(project)/,data fashion_mnist mnist models results)) \
+		$(addprefix book/,libraries widget-data site locales)
 
 .PHONY: distclean
 distclean: clean ## Remove DVC's cache, .venv and the tools' caches too
-	rm -rf .venv $(LOCK_ENVIRONMENT) .dvc/cache $(foreach project,. $(EXPERIMENTS),$(addprefix $(project)/.dvc/,tmp config.local))
+	rm -rf .venv $(LOCK_ENVIRONMENT) .dvc/cache $(foreach project,. $(PROJECTS),$(addprefix $(project)/.dvc/,tmp config.local))
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache src/provenn.egg-info

@@ -1,12 +1,10 @@
 """The training loop against scikit-learn's and the textbook's, and against the processor's own limit."""
 
 import math
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +13,7 @@ from torch.nn import functional
 
 from harness import ROOT, interleaved, own_process, ratio, require_files, spread, table, target, targets_table
 from step_profile import matmul_peak, profile, profile_table
+from textbook import torchvision_mnist
 from workload import IMAGES, LEARNING_RATE, operations_per_image, train, training_set
 
 SMALL, WIDE = (784, 128, 64, 10), (784, 512, 512, 10)
@@ -131,7 +130,7 @@ def train_scikit_learn(epochs: int, images: int) -> float:
 
 def train_textbook(epochs: int, images: int) -> float:
     """Train the same network as most tutorials do, and return images/s."""
-    dataset = _torchvision_mnist()
+    dataset = torchvision_mnist(ROOT / "data" / "raw")
     dataset.data, dataset.targets = dataset.data[:images], dataset.targets[:images]
     torch.manual_seed(7)
     network = nn.Sequential(
@@ -156,19 +155,3 @@ def train_textbook(epochs: int, images: int) -> float:
     if not math.isfinite(total):
         raise ArithmeticError("the textbook loop diverged")
     return epochs * images / seconds
-
-
-def _torchvision_mnist() -> Any:
-    # A torchvision built for CUDA beside a torch for the CPU misses these two operators and fails to import.
-    for schema in ("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-                   "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"):  # fmt: skip
-        if not hasattr(torch.ops.torchvision, schema.partition("(")[0]):
-            torch.library.define(f"torchvision::{schema.partition('(')[0]}", schema[schema.index("(") :])
-    from torchvision import datasets, transforms
-
-    steps = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
-    with tempfile.TemporaryDirectory() as folder:
-        raw = Path(folder) / "MNIST" / "raw"
-        raw.parent.mkdir()
-        raw.symlink_to(ROOT / "data" / "raw", target_is_directory=True)
-        return datasets.MNIST(folder, train=True, download=False, transform=steps)

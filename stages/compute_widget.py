@@ -17,8 +17,9 @@ def main(name: str) -> None:
         target = Path("widget-data") / name
         files = importlib.import_module(f"notes.book.{name}").compute(Path())
         for file, content in files.items():
-            compact = content if isinstance(content, bytes) else json.dumps(content, separators=(",", ":"), allow_nan=False)
-            write_bytes(target / file, compact if isinstance(compact, bytes) else compact.encode())
+            if not isinstance(content, bytes):
+                content = json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
+            write_bytes(target / file, content)
         size = sum(path.stat().st_size for path in target.iterdir())
         print(f"{target}: {', '.join(files)}, {size / 1e3:.0f} kB")
 

@@ -11,20 +11,20 @@ from notes.files import read_json, write_json, write_rows
 from notes.intervals import interval_of
 from notes.loading import load_models
 from notes.script import run_script
-from notes.settings import read_settings
+from notes.settings import Settings, read_settings
 from notes.validation import validation_metrics
 from provenn.record import track
 
 
 def main(name: str) -> None:
     """Evaluate all models of the task NAME: intervals, paired tests, calibration, and the champion."""
-    settings = vars(read_settings("evaluate"))
+    settings, own = vars(read_settings("evaluate")), vars(read_settings("evaluate", "tasks", name))
+    del settings["tasks"]
     with track():
         task, models = find_task(name), load_models(Path("models") / name)
-        margin = getattr(settings.pop("equivalence_margin"), name, None)
-        counterparts = {
-            network: Counterpart(**vars(pair)) for network, pair in vars(settings.pop("counterparts")).items()
-        }
+        pairs = vars(own.get("counterparts", Settings()))
+        counterparts = {network: Counterpart(**vars(pair)) for network, pair in pairs.items()}
+        options = Options(**settings, equivalence_margin=own.get("equivalence_margin"))
 
         validation = load_split(name, "validation")
         validated = {
@@ -36,7 +36,7 @@ def main(name: str) -> None:
 
         test, classes = load_split(name, "test"), load_naming(name).classes
         predictions = {model.name: model.predict(test.inputs) for model in models.values()}
-        report = judge(task, test, predictions, counterparts, Options(**settings, equivalence_margin=margin), classes)
+        report = judge(task, test, predictions, counterparts, options, classes)
         report.tables["predictions"] = prediction_table(test.targets, predictions[champion], classes)
         if (known := Path("data") / name / "test" / "truth.json").is_file():
             truth = np.array(read_json(known)["coefficients"])

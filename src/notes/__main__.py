@@ -1,8 +1,13 @@
-"""`python -m notes`: the results as a table, and the committed pages that show them."""
+"""`python -m notes`: the results as a table, the pages that show them, and the book."""
 
+import functools
+import http.server
 import json
 import sys
+import webbrowser
+from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+SITE = Path("book/site")
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 when it is stale.")]
 
 
@@ -52,6 +58,7 @@ def summary(
         + "".join(missing)
         + "\nNext:\n"
         "  make ui                    every run side by side in MLflow, on this machine alone\n"
+        "  make book                  the notes with these results, to read and to touch\n"
         "  results/draw_evaluation/   the figures of each task, results/evaluate/ its tables\n"
         "  params.yaml                change a line, then `make repro`: only what needs it runs\n"
         "  README.md                  experiments, lineage, tracking servers, remotes",
@@ -76,6 +83,27 @@ def studies(check: Check = False) -> None:
         return
     stale = gallery.update()
     print(f"{len(stale)} files of the gallery were updated." if stale else "docs/studies.md is up to date.")
+
+
+@app.command()
+def book(
+    port: Annotated[
+        int, typer.Option(help="On which the book is served, to this machine alone.", min=1, max=65535)
+    ] = 8000,
+) -> None:
+    """Open the book that `make book` has built in a browser; Ctrl-C ends it."""
+    if not (SITE / "index.html").is_file():
+        raise UserError(f"{SITE} is not there yet: build it with `make book`.")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(SITE))
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as error:
+        raise UserError(f"port {port} can not be had ({error.strerror}): choose another with --port.") from None
+    address = f"http://127.0.0.1:{port}/"
+    print(f"The book is at {address} until Ctrl-C ends this.", flush=True)
+    webbrowser.open(address)
+    with server, suppress(KeyboardInterrupt):
+        server.serve_forever()
 
 
 def _results_table(results: list[ModelResult]) -> Table:

@@ -25,6 +25,7 @@ CONFIDENCE = np.linspace(0.3, 0.9, 30)
 MATRIX = np.array([[90, 10, 0], [0, 50, 0], [2, 0, 38]])
 CALIBRATION = {
     "mlp": [
+        {"low": 0.4, "high": 0.5, "confidence": 0.45, "accuracy": 0.0, "count": 3},
         {"low": 0.5, "high": 0.75, "confidence": 0.6, "accuracy": 0.7, "count": 40},
         {"low": 0.75, "high": 1.0, "confidence": 0.9, "accuracy": 0.8, "count": 60},
     ]
@@ -164,10 +165,10 @@ def test_a_classifier_with_one_probability_everywhere_has_no_boundary() -> None:
     assert len(figure.axes[0].collections) == 3  # the filled plane and two classes
 
 
-def test_calibration_curve_sets_accuracy_over_confidence_with_counts_below() -> None:
+def test_calibration_curve_sets_accuracy_over_confidence_where_examples_are_enough_with_all_counts_below() -> None:
     curves, counts = PICTURES["calibration_curve"]().axes
     assert curves.get_lines()[1].get_xydata().tolist() == [[0.6, 0.7], [0.9, 0.8]]
-    assert counts.get_lines()[0].get_ydata().tolist() == [40, 60]
+    assert counts.get_lines()[0].get_ydata().tolist() == [3, 40, 60]
 
 
 def test_model_comparison_puts_the_best_on_top_and_the_dummy_in_a_note() -> None:

@@ -24,8 +24,8 @@ NAMED = [
     ("train_regression",),
     ("train_mlp",),
     ("train_baseline",),
-    ("evaluate", "counterparts"),
-    ("evaluate", "equivalence_margin"),
+    ("evaluate", "tasks"),
+    *(("evaluate", "tasks", task, "counterparts") for task in VALUES["evaluate"]["tasks"]),
 ]
 # Keys whose values must fit other keys' values; they have tests of their own.
 TIED = {
@@ -107,6 +107,7 @@ def refusal(values):
 LEAVES = list(leaves(VALUES))
 PATHS = {path[:end] for path, _ in LEAVES for end in range(1, len(path) + 1)}
 KEYS = sorted(path for path in PATHS if path[:-1] not in NAMED)
+OPTIONAL = {"equivalence_margin", "counterparts"}
 
 
 def valid_values(schema):
@@ -245,7 +246,7 @@ def test_a_misspelt_key_anywhere_is_refused_with_its_path_and_the_right_spelling
     section[misspelt] = original
     lines = refusal(values)
     location = ".".join((*path[:-1], misspelt))
-    assert any(line == f"{'.'.join(path)}: missing." for line in lines)
+    assert any(line == f"{'.'.join(path)}: missing." for line in lines) == (key not in OPTIONAL)
     # The nearest name is the key itself, unless a sibling is as near.
     ratio = {name: difflib.SequenceMatcher(None, name, misspelt).ratio() for name in [key, *siblings]}
     assume(max(ratio, key=ratio.get) == key)
@@ -253,7 +254,7 @@ def test_a_misspelt_key_anywhere_is_refused_with_its_path_and_the_right_spelling
 
 
 @settings(max_examples=200, deadline=None)
-@given(path=st.sampled_from(KEYS))
+@given(path=st.sampled_from([path for path in KEYS if path[-1] not in OPTIONAL]))
 def test_a_key_that_is_left_out_is_named(path):
     values = changed(path, None)
     section = values
@@ -267,7 +268,7 @@ def test_a_key_that_is_left_out_is_named(path):
 @given(data=st.data(), leaf=st.sampled_from([(path, value) for path, value in LEAVES if path[-1] not in TIED]))
 def test_any_other_value_of_the_right_type_and_range_passes_unchanged(data, leaf):
     path, _ = leaf
-    assume(path[:2] != ("evaluate", "counterparts"))
+    assume("counterparts" not in path)
     assume(path != ("study", "mini_batches", "rows"))  # more than any batch has
     assume(path[:2] != ("study", "closed_form"))  # more rows than features
     value = data.draw(valid_values(follow(path)))
@@ -277,6 +278,7 @@ def test_any_other_value_of_the_right_type_and_range_passes_unchanged(data, leaf
     assert found == value
 
 
+COUNTERPARTS = ("evaluate", "tasks", "mnist", "counterparts")
 MLP, FOREST = ("train_mlp", "mnist_mlp"), ("train_baseline", "moons_random_forest")
 SCRATCH = ("train_regression", "linear", "scratch")
 
@@ -345,14 +347,29 @@ SCRATCH = ("train_regression", "linear", "scratch")
             "train_regression.linear.scratch.pretrained_md5: must be 32 hexadecimal digits (found 'abc').",
         ),
         (
-            ("evaluate", "counterparts", "mnist_mpl"),
+            (*COUNTERPARTS, "mnist_mpl"),
             {"baseline": "mnist_dummy", "differs": "all"},
-            "evaluate.counterparts.mnist_mpl: no model is named mnist_mpl; did you mean mnist_mlp?",
+            "evaluate.tasks.mnist.counterparts.mnist_mpl: no model is named mnist_mpl; did you mean mnist_mlp?",
         ),
         (
-            ("evaluate", "counterparts", "mnist_mlp"),
+            (*COUNTERPARTS, "mnist_mlp"),
             {"baseline": "moons_dummy", "differs": "all"},
-            "evaluate.counterparts.mnist_mlp: moons_dummy belongs to another task.",
+            "evaluate.tasks.mnist.counterparts.mnist_mlp: moons_dummy belongs to another task.",
+        ),
+        (
+            (*COUNTERPARTS, "moons_mlp"),
+            {"baseline": "mnist_dummy", "differs": "all"},
+            "evaluate.tasks.mnist.counterparts.moons_mlp: moons_mlp belongs to another task.",
+        ),
+        (
+            ("evaluate", "tasks", "mnits"),
+            {},
+            "evaluate.tasks.mnits: there is no task mnits; did you mean mnist?",
+        ),
+        (
+            ("evaluate", "tasks", "mnist", "equivalence_margin"),
+            0.01,
+            "evaluate.tasks.mnist.equivalence_margin: mnist is a classification; this is for a regression.",
         ),
         (
             ("train_mlp", "small-mlp"),
@@ -380,7 +397,8 @@ def test_a_mistake_is_told_in_one_plain_sentence(path, value, line):
 
 def test_a_pair_that_differs_by_the_library_alone_has_equal_settings_for_all_that_both_can_set():
     params = load_params(ROOT / "params.yaml")
-    pairs = {name: pair for name, pair in params.evaluate.counterparts.items() if pair.differs == "the library alone"}
+    of_tasks = [section.counterparts.items() for section in params.evaluate.tasks.values()]
+    pairs = {name: pair for found in of_tasks for name, pair in found if pair.differs == "the library alone"}
     assert set(pairs) == {"moons_mlp_plain", "mnist_mlp_plain"}
     for name, pair in pairs.items():
         ours, theirs = params.train_mlp[name], params.train_baseline[pair.baseline]
@@ -561,6 +579,7 @@ def with_table(**changes):
     values["prepare_table"] = {"wine": table | changes}
     values["tasks"] = [*values["tasks"], "wine"]
     values["train_mlp"]["wine_mlp"] = values["train_mlp"]["moons_mlp"] | {"task": "wine", "loss": "cross_entropy"}
+    values["evaluate"]["tasks"]["wine"] = {}
     return values
 
 
@@ -577,6 +596,10 @@ def test_a_table_of_ones_own_is_a_task_of_which_there_may_be_models():
         (
             lambda values: values["train_mlp"].pop("wine_mlp"),
             "tasks: wine has no network; add a section to train_mlp.",
+        ),
+        (
+            lambda values: values["evaluate"]["tasks"].pop("wine"),
+            "evaluate.tasks: wine has no section; add one, {} if nothing of it is compared.",
         ),
         (
             lambda values: values["prepare_table"].update(mnist=values["prepare_table"]["wine"]),

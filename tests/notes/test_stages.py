@@ -206,7 +206,7 @@ def test_the_comparison_trains_what_the_main_pipeline_trains_with_as_many_seeds_
     assert all(baseline == main.train_baseline[name] for name, baseline in ours.train_baseline.items())
     assert ours.prepare_mnist == main.prepare_mnist
     pairs = ours.compare_seeds.counterparts
-    assert pairs == {name: main.evaluate.counterparts[name] for name in pairs}
+    assert pairs == {name: main.evaluate.tasks["mnist"].counterparts[name] for name in pairs}
     networks, baselines = (COMPARISON_STAGES[stage]["matrix"] for stage in ("train_mlp", "train_baseline"))
     assert networks["network"] == list(ours.train_mlp) == list(pairs)
     assert networks["seed"] == baselines["seed"]

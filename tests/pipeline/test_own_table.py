@@ -30,17 +30,22 @@ def add_wine(repository: Repository) -> None:
         values["train_baseline"]["wine_random_forest"] = dict(values["train_baseline"]["moons_random_forest"]) | {
             "task": "wine"
         }
+        values["evaluate"]["tasks"]["wine"] = {}
 
     repository.change_params(change)
+
+
+def ran(repository: Repository, *targets: str) -> set[str]:
+    """Run what has changed of the targets; return its stages."""
+    stages = json.loads(repository.provenn("repro", "--json", *targets).stdout)["stages"]
+    return {stage["stage"] for stage in stages if stage["outcome"] != "unchanged"}
 
 
 def test_a_csv_file_and_its_sections_are_a_task_and_nothing_else_runs_again(linear: Repository) -> None:
     add_wine(linear)
     targets = ("export_model@wine", "draw_evaluation@wine", "export_model@linear")
-    stages = json.loads(linear.provenn("repro", "--json", *targets).stdout)["stages"]
-    ran = {stage["stage"] for stage in stages if stage["outcome"] != "unchanged"}
     of_wine = {"prepare_table@wine", "train_mlp@wine_mlp", "train_baseline@wine_random_forest", "evaluate@wine"}
-    assert ran == of_wine | {"check_params", "export_model@wine", "draw_evaluation@wine"}
+    assert ran(linear, *targets) == of_wine | {"check_params", "export_model@wine", "draw_evaluation@wine"}
 
     splits = {split: load_split("wine", split, linear.root) for split in ("train", "validation", "test")}
     assert [len(split.targets) for split in splits.values()] == [106, 36, 36]
@@ -60,6 +65,14 @@ def test_a_csv_file_and_its_sections_are_a_task_and_nothing_else_runs_again(line
     assert (linear.root / "models/exported/wine.onnx").is_file()
     pictures = {path.name for path in (linear.root / "results/draw_evaluation/wine").glob("*.png")}
     assert pictures == {"model_comparison.png", "confusion_matrix.png", "calibration.png"}
+
+    pair = {"baseline": "wine_random_forest", "differs": "all"}
+    linear.change_params(lambda values: values["evaluate"]["tasks"]["wine"].update(counterparts={"wine_mlp": pair}))
+    of_the_pair = {"evaluate@wine", "draw_evaluation@wine"}  # the champion, and so its export, is the same
+    assert ran(linear, *targets, "evaluate@linear") == {"check_params"} | of_the_pair
+    with (linear.root / "results/evaluate/wine/tables/paired_tests.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["model"], row["counterpart"], row["differs"]) == ("wine_mlp", "wine_random_forest", "all")
 
 
 def test_a_mistake_in_the_file_stops_its_own_stages_alone(linear: Repository) -> None:

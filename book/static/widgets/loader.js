@@ -21,7 +21,7 @@ async function start(element) {
   const data = await response.json();
   const { mount } = await import(`./${name}.js`);
   const stage = document.createElement("div");
-  await mount(stage, { data, base, language });
+  await mount(stage, { data, base, language, options: element.dataset });
   element.replaceChildren(stage);
   element.dataset.started = "true";
 }

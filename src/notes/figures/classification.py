@@ -12,6 +12,7 @@ from notes.files import UserError
 ERROR_COLORS = LinearSegmentedColormap.from_list("errors", ["#FFFFFF", ORANGE, VERMILION])
 PROBABILITY_COLORS = LinearSegmentedColormap.from_list("probability", [BLUE, SKY, "#FFFFFF", ORANGE, VERMILION])
 MOST_MISTAKES = 25
+ENOUGH = 10  # examples behind a share that is drawn
 
 
 @styled
@@ -107,7 +108,7 @@ def decision_boundary(
 
 @styled
 def calibration_curve(rows_by_model: Mapping[str, Sequence[Mapping[str, float]]], title: str) -> Figure:
-    """Draw accuracy over confidence, and below how many examples stand behind each point.
+    """Draw accuracy over confidence, where ENOUGH examples stand behind a point, and below how many there are.
 
     Rows are those of `evaluation.calibration`. Raises UserError when there is none.
     """
@@ -119,10 +120,23 @@ def calibration_curve(rows_by_model: Mapping[str, Sequence[Mapping[str, float]]]
     curves.plot([lowest, 1], [lowest, 1], color=BLACK, linewidth=1, linestyle="--", label="perfectly calibrated")
     for model, rows in rows_by_model.items():
         color, marker = looks[model]
-        confidence = [row["confidence"] for row in rows]
-        curves.plot(confidence, [row["accuracy"] for row in rows], color=color, marker=marker, label=model)
-        counts.plot(confidence, [row["count"] for row in rows], color=color, marker=marker, markersize=4)
-    curves.set_ylabel("share that is right")
+        many = [row for row in rows if row["count"] >= ENOUGH]
+        curves.plot(
+            [row["confidence"] for row in many],
+            [row["accuracy"] for row in many],
+            color=color,
+            marker=marker,
+            label=model,
+        )
+        counts.plot(
+            [row["confidence"] for row in rows],
+            [row["count"] for row in rows],
+            color=color,
+            marker=marker,
+            markersize=4,
+        )
+    counts.axhline(ENOUGH, color=BLACK, linewidth=1, linestyle=":")
+    curves.set_ylabel(f"share that is right\n(of {ENOUGH} examples or more)")
     counts.set(xlabel="confidence (probability of the predicted class)", ylabel="examples", yscale="log")
     counts.yaxis.set_major_formatter("{x:,.0f}")
     for axes in (curves, counts):

@@ -12,15 +12,8 @@ from pydantic import Field, field_validator, model_validator
 
 from notes.params.baselines import Baseline
 from notes.params.data import DownloadMnist, GenerateSynthetic, OwnTable, PrepareMnist
-from notes.params.fields import (
-    TASKS,
-    Fraction,
-    Kind,
-    NonNegative,
-    Positive,
-    Section,
-    Seed,
-)
+from notes.params.evaluation import CompareSeeds, Evaluate, EvaluateSeeds
+from notes.params.fields import TASKS, Kind, NonNegative, Positive, Section, Seed
 from notes.params.networks import Mlp
 from notes.params.studies import Study
 
@@ -61,43 +54,11 @@ class RegressionImplementations(Section):
     module: ModuleRegression
 
 
-class Counterpart(Section):
-    """The baseline that a network is tested against, and in a few words what differs between the two."""
-
-    baseline: str
-    differs: Annotated[str, Field(min_length=1, max_length=60)]
-
-
-class Evaluate(Section):
-    """Parameters of the stage `evaluate`; counterparts pair each network with the baseline it is tested against."""
-
-    confidence: Fraction
-    bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)]
-    calibration_bins: Annotated[int, Field(ge=2, le=100)]
-    seed: Seed
-    # Of a regression: up to which difference in RMSE, in the target's unit, two models count as one.
-    equivalence_margin: dict[str, Positive]
-    counterparts: dict[str, Counterpart]
-
-
 class ExportModel(Section):
     """Parameters of the stage `export_model`."""
 
     opset: Annotated[int, Field(ge=18, le=23)]
     tolerance: Positive
-
-
-class EvaluateSeeds(Section):
-    """Parameters of the stage `evaluate_seeds`."""
-
-    confidence: Fraction
-
-
-class CompareSeeds(Section):
-    """Parameters of the stage `compare_seeds`."""
-
-    confidence: Fraction
-    counterparts: dict[str, Counterpart]
 
 
 class NetworkParams(Section):
@@ -176,17 +137,6 @@ class Params(NetworkParams):
                 raise ValueError(f"train_baseline.{name}: another stage trains a model of this name; choose another")
         return self
 
-    @model_validator(mode="after")
-    def _counterparts_exist(self) -> "Params":
-        tasks = model_tasks(self)
-        for network, pair in self.evaluate.counterparts.items():
-            for name in (network, pair.baseline):
-                if name not in tasks:
-                    raise ValueError(f"evaluate.counterparts.{network}: no model is named {name}{nearest(name, tasks)}")
-            if tasks[network] != tasks[pair.baseline]:
-                raise ValueError(f"evaluate.counterparts.{network}: {pair.baseline} belongs to another task")
-        return self
-
     @field_validator("prepare_table")
     @classmethod
     def _names_are_free(cls, tables: dict[str, OwnTable]) -> dict[str, OwnTable]:
@@ -204,16 +154,33 @@ class Params(NetworkParams):
             raise ValueError(f"tasks: {min(twice)} is there twice")
         if lacking := next((name for name in self.prepare_table if name not in self.tasks), None):
             raise ValueError(f"tasks: {lacking} of prepare_table is missing; add it")
-        margins = self.evaluate.equivalence_margin
-        for section, names in (("train_regression", self.train_regression), ("evaluate.equivalence_margin", margins)):
-            for name in names:
-                _require_task(f"{section}.{name}", name, kinds, "regression")
+        for name in self.train_regression:
+            _require_task(f"train_regression.{name}", name, kinds, "regression")
         if self.regressions != (sections := list(self.train_regression)):
             raise ValueError(f"regressions: must name the sections of train_regression: {', '.join(sections)}")
         trained = {*self.train_regression, *(model.task for model in self.train_mlp.values())}
         if without := next((name for name in self.tasks if name not in trained), None):
             section = "train_regression" if kinds[without] == "regression" else "train_mlp"
             raise ValueError(f"tasks: {without} has no network; add a section to {section}")
+        return self
+
+    @model_validator(mode="after")
+    def _every_task_says_what_is_compared(self) -> "Params":
+        kinds, models = kinds_of_tasks(self), model_tasks(self)
+        if lacking := next((name for name in self.tasks if name not in self.evaluate.tasks), None):
+            raise ValueError(f"evaluate.tasks: {lacking} has no section; add one, {{}} if nothing of it is compared")
+        for task, section in self.evaluate.tasks.items():
+            place = f"evaluate.tasks.{task}"
+            _require_task(place, task, kinds, None)
+            if section.equivalence_margin is not None:
+                _require_task(f"{place}.equivalence_margin", task, kinds, "regression")
+            for network, pair in section.counterparts.items():
+                for name in (network, pair.baseline):
+                    if name not in models:
+                        known = nearest(name, models)
+                        raise ValueError(f"{place}.counterparts.{network}: no model is named {name}{known}")
+                    if models[name] != task:
+                        raise ValueError(f"{place}.counterparts.{network}: {name} belongs to another task")
         return self
 
 

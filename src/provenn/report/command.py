@@ -35,9 +35,10 @@ def report(
           predictions:
             predictions.csv: {truth: label, prediction: predicted}
 
-    Without a headline the name says which end is up (accuracy, loss, …), and
-    every metric counts. Nothing is run: a stage that is not up to date is
-    named, and its metrics are the recorded ones.
+    Where a stage has no headline, the name says which end is up (accuracy,
+    loss, …), and every metric counts; but of which nobody says it, only while
+    no stage has one. Nothing is run: a stage that is not up to date is named,
+    and its metrics are the recorded ones.
 
     Exits with 0, or with 1 when the report cannot be made.
 

@@ -38,14 +38,16 @@ def compared(base: Side, head: Side) -> list[Metric]:
     Raises UserError for a declaration of predictions that names no column of its table.
     """
     found: list[Metric] = []
+    declared = any(meta_of(entry).headline for side in (base, head) for entry in side.entries.values())
     for name in dict.fromkeys([*head.entries, *base.entries]):
         before, after = base.entries.get(name, NOTHING), head.entries.get(name, NOTHING)
         if written(before, before.metrics) != written(after, after.metrics):
-            found += _of_stage(base, head, before, after)
+            found += _of_stage(base, head, before, after, declared)
     return found
 
 
-def _of_stage(base: Side, head: Side, before: Entry, after: Entry) -> Iterator[Metric]:
+def _of_stage(base: Side, head: Side, before: Entry, after: Entry, declared: bool) -> Iterator[Metric]:
+    """Yield the metrics of a stage; where any stage has `declared` what decides, one of unknown direction does not."""
     either = before if after is NOTHING else after
     (before, has_old), (after, has_new) = base.bring(before, before.metrics), head.bring(after, after.metrics)
     if not has_old or not has_new:
@@ -59,14 +61,15 @@ def _of_stage(base: Side, head: Side, before: Entry, after: Entry) -> Iterator[M
         if name in ends or (name not in old and name not in new) or old.get(name) == new.get(name):
             continue
         intervals = _interval(name, old), _interval(name, new)
+        end = direction(name, headline)
         test, p_value = _paired(name, old.get(name), new.get(name), rows)
         yield Metric(
             stage=either.name,
             name=name,
             before=old.get(name),
             after=new.get(name),
-            direction=direction(name, headline),
-            decides=name in headline or not headline,
+            direction=end,
+            decides=name in headline or (not headline and (end != 0 or not declared)),
             p_value=p_value,
             test=test,
             intervals=(intervals[0], intervals[1]) if intervals[0] and intervals[1] else None,

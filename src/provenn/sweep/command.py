@@ -36,7 +36,7 @@ def sweep(
     ] = None,
     storage: Annotated[
         str | None,
-        typer.Option("--storage", metavar="URL", help="Another database for the study: postgresql+psycopg://…"),
+        typer.Option("--storage", metavar="URL", help="Another database for the study: postgresql://…"),
     ] = None,
     as_json: Json = False,
 ) -> None:

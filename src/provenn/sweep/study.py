@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -173,10 +174,16 @@ def _open_study(search: Search, storage: str | None) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     search.folder.mkdir(parents=True, exist_ok=True)
     place = storage or f"sqlite:///{search.folder}/study.db"
+    # The driver of psycopg 3: which one the plain address means depends on SQLAlchemy's version.
+    url = re.sub("^postgres(ql)?://", "postgresql+psycopg://", place)
     try:
         return optuna.create_study(
-            study_name=search.name, storage=place, direction=search.objective.direction, load_if_exists=True
+            study_name=search.name, storage=url, direction=search.objective.direction, load_if_exists=True
         )
+    except ImportError:
+        raise UserError(
+            f"the driver of {shown_uri(url)} is not installed: `pip install 'psycopg[binary]'` has PostgreSQL's."
+        ) from None
     except Exception as error:  # of the database, of its driver, or of SQLAlchemy that makes sense of the address
         raise UserError(
             f"the study cannot be kept in {shown_uri(place)} ({one_line(error)[:200].rstrip('.')}): mend --storage."

@@ -1,5 +1,6 @@
-"""The runs of one experiment of DVC, which carry its name."""
+"""The runs of experiments of DVC: they carry its name, and those from one commit stand below one run."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,12 +8,39 @@ from typing import TYPE_CHECKING
 from provenn.exclusive import only_one
 from provenn.lock import read_lock
 from provenn.repository import EXPERIMENT
-from provenn.view.run import STAGE
+from provenn.supervisor import MARK
+from provenn.view.records import now
+from provenn.view.run import NOTE, STAGE
 from provenn.view.sync import Projection, SyncReport, stored_runs, with_command
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+BASELINE = "provenn.experiments"  # the tag of the run below which experiments stand: the commit that they began from
+WAIT_SECONDS = 60.0
+
+
+def parent_in_experiment(root: Path, client: "MlflowClient", place: str) -> str | None:
+    """Return the run in one of MLflow's experiments below which a stage stands that runs for an experiment of DVC.
+
+    It is made when the first one needs it. None when the stage runs for none, or for a trial of a sweep, whose own run
+    it stands below.
+    """
+    baseline = os.environ.get("DVC_EXP_BASELINE_REV")
+    if not baseline or os.environ.get(MARK, "").startswith("sweep "):
+        return None
+    with only_one(root, "experiments", WAIT_SECONDS):
+        found = client.search_runs(
+            [place], f"tags.`{BASELINE}` = '{baseline}'", max_results=1, order_by=["attributes.start_time ASC"]
+        )
+        if found:
+            return str(found[0].info.run_id)
+        note = f"What `dvc exp run` tried, beginning from commit {baseline}."
+        tags = {BASELINE: baseline, "git.commit": baseline, "mlflow.source.git.commit": baseline, NOTE: note}
+        run_id = client.create_run(place, now(), tags, f"experiments of {baseline[:7]}").info.run_id
+        client.set_terminated(run_id)
+        return str(run_id)
 
 
 def show_experiment(root: Path, client: "MlflowClient", name: str, commit: str) -> None:

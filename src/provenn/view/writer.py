@@ -24,11 +24,12 @@ from provenn.files import UserError, one_line
 from provenn.lock import read_lock, with_results
 from provenn.record import repository_root
 from provenn.repository import commit_tags, find_root, uncommitted_patch
+from provenn.view.experiments import parent_in_experiment
 from provenn.view.meta import meta_of
 from provenn.view.records import Follower, keep_record, now, process_is_dead
 from provenn.view.run import PATCH, begin, log_points, register_models, view
 from provenn.view.runs import StoredRuns
-from provenn.view.store import connect, default_experiment, tracking_uri
+from provenn.view.store import connect, default_experiment, experiment_id, tracking_uri
 from provenn.view.sync import SyncReport, all_in_one, relate
 
 if TYPE_CHECKING:
@@ -157,7 +158,9 @@ class StageWriter(Writer):
 
     def _begin(self, entry: Entry) -> None:
         client = connect(self.root, patient=False)
-        self.stage_run = StageRun(client, self.root, entry, self.record)
+        place = experiment_id(client, meta_of(entry).experiment or default_experiment(self.root), self.root)
+        parent = parent_in_experiment(self.root, client, place)
+        self.stage_run = StageRun(client, self.root, entry, self.record, parent)
 
     def _finish(self, entry: Entry, workspace: Path) -> None:
         assert self.stage_run

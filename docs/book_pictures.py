@@ -1,0 +1,71 @@
+"""docs/images/book-*.png, which the README opens with: three of the book's widgets in use.
+
+Run it with `make screenshot`, after `make book`; it needs Chromium.
+"""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Locator, sync_playwright
+
+IMAGES = Path(__file__).parent / "images"
+PORT = 8765
+ADDRESS = f"http://127.0.0.1:{PORT}/en"
+
+
+def main() -> None:
+    """Serve the book, use three widgets, and take their pictures."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        sys.exit("error: Chromium is missing: install it, then run this again.")
+    with (
+        subprocess.Popen(
+            [sys.executable, "-m", "http.server", str(PORT), "--bind=127.0.0.1", "--directory=book/site"]
+        ) as server,
+        sync_playwright() as playwright,
+    ):
+        try:
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            page = browser.new_page(viewport={"width": 760, "height": 900}, device_scale_factor=1.5)
+            for name, (chapter, use) in WIDGETS.items():
+                page.goto(f"{ADDRESS}/{chapter}.html")
+                widget = page.locator(f"[data-widget={name}][data-started=true]").first
+                widget.wait_for(timeout=60_000)
+                use(widget)
+                page.wait_for_timeout(1000)
+                file = IMAGES / f"book-{name}.png"
+                widget.screenshot(path=file)
+                with Image.open(file) as picture:
+                    picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(file, optimize=True)
+            browser.close()
+        finally:
+            server.terminate()
+
+
+def as_it_opens(widget: Locator) -> None:
+    """Leave it: it opens with a digit that the network has read."""
+
+
+def over_fitted(widget: Locator) -> None:
+    """Move to the last epoch."""
+    widget.locator("input[type=range]").last.press("End")
+
+
+def backward(widget: Locator) -> None:
+    """Go forward and most of the way back."""
+    for _ in range(7):
+        widget.get_by_role("button", name="next step").click()
+
+
+WIDGETS: dict[str, tuple[str, Callable[[Locator], None]]] = {
+    "digits": ("digits", as_it_opens),
+    "moons": ("principle", over_fitted),
+    "back_propagation": ("propagation", backward),
+}
+
+if __name__ == "__main__":
+    main()
