@@ -25,6 +25,7 @@ gettext_uuid = False
 html_theme = "furo"
 html_title = project
 html_static_path = [str(HERE / "static")]
+html_favicon = str(HERE / "static/icon.svg")
 html_css_files = ["book.css"]
 html_js_files = ["widgets/start.js"]
 html_copy_source = False

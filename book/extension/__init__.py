@@ -97,6 +97,14 @@ def depart(translator: Any, node: Widget) -> None:
     translator.body.append("</figcaption></figure>\n")
 
 
+def mend(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """Let a keyboard scroll wide code, and give the captions of contents the level that a heading needs."""
+    for part in ("body", "furo_navigation_tree"):
+        html = context.get(part) or ""
+        html = html.replace('class="caption" role="heading"', 'class="caption" role="heading" aria-level="2"')
+        context[part] = html.replace("<pre>", '<pre tabindex="0">')
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register all of it with Sphinx."""
     app.add_node(Widget, html=(visit, depart))
@@ -104,4 +112,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("parameter", ParameterRole())
     app.add_directive("widget", WidgetDirective)
     app.add_directive("verdict", VerdictDirective)
+    app.connect("html-page-context", mend, priority=900)  # after the theme's own
     return {"parallel_read_safe": True, "parallel_write_safe": True}

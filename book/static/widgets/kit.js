@@ -193,7 +193,8 @@ export function ticks(low, high) {
 
 /** Return bytes as an image (width × height) on a canvas: grey from 0 (paper) to 255 (ink). */
 export function digitCanvas(pixels, { side = 28, scale = 3, label = "" } = {}) {
-  const canvas = make("canvas", { width: side, height: side, role: "img", "aria-label": label, class: "digit" });
+  const said = label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" };
+  const canvas = make("canvas", { width: side, height: side, class: "digit", ...said });
   canvas.style.width = canvas.style.height = `${side * scale}px`;
   paintDigit(canvas, pixels, side);
   return canvas;
