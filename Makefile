@@ -42,7 +42,7 @@ $(READY): pyproject.toml requirements.lock requirements-tools.lock
 	@command -v git >/dev/null || { echo "git is missing: install it, then run make again." >&2; exit 1; }
 	@"$(PYTHON)" -c '$(NEW_ENOUGH)' 2>/dev/null || { \
 		echo "Python 3.11 or newer is missing: install it, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@grep -qsxF "$(CURDIR)" $(READY) || rm -rf .venv
+	@! test -e $(READY) || grep -qxF "$(CURDIR)" $(READY) || rm -rf .venv
 	@test -x $(BIN)/pip || "$(PYTHON)" -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check '$(PIP)'
 	$(BIN)/pip install -c requirements.lock -c requirements-tools.lock -e '.[export,new,sweep]' --group notes --group book --group dev
