@@ -22,7 +22,7 @@ from notes.files import UserError, digest
 from notes.networks.model_files import load_network, predict
 
 TASK = "mnist"
-FAMILIAR = 100  # training pictures of each class, among which the most similar are looked for
+FAMILIAR = 60  # training pictures of each class, among which the most similar are looked for
 MISTAKES = 12
 
 
