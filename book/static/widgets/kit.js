@@ -26,7 +26,7 @@ export function number(value, digits = 3) {
   if (!Number.isFinite(value)) return value > 0 ? "∞" : Number.isNaN(value) ? "–" : "−∞";
   const size = Math.abs(value);
   const text = size !== 0 && (size >= 1e5 || size < 1e-4)
-    ? value.toExponential(Math.max(0, digits - 1))
+    ? value.toExponential(Math.max(0, digits - 1)).replace(/\.?0+e/, "e").replace("e+", "e")
     : String(Number(value.toPrecision(digits)));
   return text.replace(/-/g, "−");
 }

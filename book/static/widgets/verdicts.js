@@ -11,7 +11,7 @@ const TEXTS = {
     next: "next claim",
     right: (verdict) => `You were right. Verdict: ${verdict}.`,
     wrong: (said, verdict) => `You said “${said}”. Verdict: ${verdict}.`,
-    score: (right, all) => `You were right on ${right} of ${all}.`,
+    score: (right, all) => `So far: ${right} of ${all} right.`,
     effect: (effect, interval) => `Effect, ${effect}: ${interval}.`,
     interval: (value, low, high) => `${value} (95 % interval ${low} to ${high})`,
     threshold: (value) => `threshold ${value}`,
@@ -32,7 +32,7 @@ const TEXTS = {
     next: "下一条",
     right: (verdict) => `你猜对了。结论：${verdict}。`,
     wrong: (said, verdict) => `你选的是“${said}”。结论：${verdict}。`,
-    score: (right, all) => `${all} 条中你猜对了 ${right} 条。`,
+    score: (right, all) => `到目前为止，${all} 条中猜对 ${right} 条。`,
     effect: (effect, interval) => `${effect}：${interval}。`,
     interval: (value, low, high) => `${value}（95 % 区间 ${low} 至 ${high}）`,
     threshold: (value) => `阈值 ${value}`,
@@ -124,6 +124,7 @@ function strip({ effect, value, low, high, threshold, logarithmic }, texts, lang
   const title = texts.strip(effect[language], threshold);
   const picture = plot({ x, y: [0, 1], yTicks: [], xTicks, title, height: 96 });
   picture.element.classList.add("strip");
+  picture.element.setAttribute("viewBox", "0 0 420 80"); // there is no label below the ticks
   picture.line([[scale(low), 0.4], [scale(high), 0.4]], "interval");
   picture.dots([[scale(value), 0.4]], "series-1", 6);
   if (threshold !== null) {
@@ -181,10 +182,12 @@ function lookUp({ axes, measures }, texts, language, open) {
     picture.element.classList.add("strip");
     cells.forEach((row, which) => {
       const kind = which ? "series-2 dashed" : "series-1";
-      row.forEach(([, low, high], place) => picture.line([[place, scale(low)], [place, scale(high)]], kind.split(" ")[0]));
-      picture.line(row.map(([mean], place) => [place, scale(mean)]), kind);
-      picture.dots(row.map(([mean], place) => [place, scale(mean)]), kind, 3);
-      picture.dots([[places[0], scale(row[places[0]][0])]], kind, 7);
+      const beside = 0.02 * first.values.length * which; // so that no measure hides another
+      row.forEach(([, low, high], place) => picture.line([low, high].map((end) => [place + beside, scale(end)]), kind.split(" ")[0]));
+      const means = row.map(([mean], place) => [place + beside, scale(mean)]);
+      picture.line(means, kind);
+      picture.dots(means, kind, 3);
+      picture.dots([means[places[0]]], kind, 7);
     });
     shown.replaceChildren(picture.element);
     told.replaceChildren(...cells.flatMap((row, which) => {

@@ -8,22 +8,24 @@ from PIL import Image
 
 from notes.figures.canvas import STYLE
 
+COLOURS = 96  # of a palette that keeps those of the series; fewer blur vermilion into brown
 
-def png(figure: Figure, colours: int = 64) -> bytes:
+
+def png(figure: Figure) -> bytes:
     """Return a figure as PNG with a palette; equal figures give equal bytes."""
     file = io.BytesIO()
     with matplotlib.rc_context(STYLE):
         figure.savefig(file, format="png", metadata={"Software": None})
-    return reduced(file.getvalue(), colours=colours)
+    return reduced(file.getvalue())
 
 
-def reduced(content: bytes, width: int | None = None, colours: int = 64) -> bytes:
-    """Return a PNG with at most `colours` colours and, if it is wider than `width` pixels, that wide."""
+def reduced(content: bytes, width: int | None = None) -> bytes:
+    """Return a PNG with a palette and, if it is wider than `width` pixels, that wide."""
     picture = Image.open(io.BytesIO(content)).convert("RGB")
     if width is not None and picture.width > width:
         height = round(picture.height * width / picture.width)
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
-    palette = picture.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    palette = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     file = io.BytesIO()
     palette.save(file, "PNG", optimize=True)
     return file.getvalue()

@@ -1,13 +1,13 @@
 """What a reader may look up in the studies' tables: which columns are axes, which are measured, row by row declared."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from notes.studies.shared.base import Row, choosing, rows_where
+from notes.studies.shared.base import Row, choosing, judging, rows_where
 
 Name = tuple[str, str]  # English, Chinese
 
@@ -34,13 +34,13 @@ class Measure:
 class Lookup:
     """Axes, the first of which is drawn, and measures of the rows in which `where` is so.
 
-    `even` keeps the repetitions that ran at every learning rate, where the others ran at the chosen one alone.
+    `half` keeps the repetitions that the study's own numbers are of, or those that ran with every value of the axes.
     """
 
     axes: tuple[Axis, ...]
     measures: tuple[Measure, ...]
     where: dict[str, Any] = field(default_factory=dict)
-    even: bool = False
+    half: Callable[[Iterable[Row]], list[Row]] = list
 
 
 RATE = Axis("learning_rate", ("learning rate", "学习率"))
@@ -58,9 +58,10 @@ LOOKUPS = {
     "capacity": Lookup(
         (Axis("width", ("units a layer", "每层单元数")), Axis("depth", ("hidden layers", "隐藏层数"))),
         (
-            Measure("validation_error", ("validation error, %", "验证误差（%）")),  # noqa: RUF001
-            Measure("train_error", ("training error, %", "训练误差（%）")),  # noqa: RUF001
+            Measure("validation_error", ("validation error, %", "验证误差百分比")),
+            Measure("train_error", ("training error, %", "训练误差百分比")),
         ),
+        half=judging,
     ),
     "polynomial_degree": Lookup(
         (Axis("degree", ("degree", "次数")),),
@@ -78,7 +79,7 @@ LOOKUPS = {
     "mini_batches": Lookup(
         (RATE, Axis("batch_size", ("batch size", "批大小"))),
         (Measure("samples", ("samples to the target", "达到目标所用样本数"), logarithmic=True),),
-        even=True,
+        half=choosing,
     ),
     "relu_speed": Lookup(
         (
@@ -88,13 +89,13 @@ LOOKUPS = {
         ),
         (Measure("loss", ("training loss after 5 epochs", "5 轮后的训练损失"), logarithmic=True),),
         where={"epoch": 5},
-        even=True,
+        half=judging,
     ),
     "training_lowers_loss": Lookup(
         (RATE,),
         (
-            Measure("steps", ("steps that raise the loss, %", "使损失上升的步（%）")),  # noqa: RUF001
-            Measure("epochs", ("epochs that raise it, %", "使损失上升的轮（%）")),  # noqa: RUF001
+            Measure("steps", ("steps that raise the loss, %", "使损失上升的步数百分比")),
+            Measure("epochs", ("epochs that raise it, %", "使损失上升的轮数百分比")),
         ),
         where={"kind": "raised"},
     ),
@@ -110,7 +111,7 @@ def look_up(lookup: Lookup, rows: Sequence[Row]) -> dict[str, Any]:
 
     Cells are in the order of the axes' product, the last axis fastest; a mean on a logarithmic scale is geometric.
     """
-    kept = rows_where(choosing(rows) if lookup.even else rows, **lookup.where)
+    kept = rows_where(lookup.half(rows), **lookup.where)
     values = [list(axis.values) or sorted({row[axis.column] for row in kept}) for axis in lookup.axes]
     columns = [axis.column for axis in lookup.axes]
     cells: dict[tuple[Any, ...], list[Row]] = {}

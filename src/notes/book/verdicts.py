@@ -18,7 +18,7 @@ from notes.files import read_json, read_values
 
 CHINESE = Path(__file__).with_name("verdicts_zh.json")
 OUTCOMES = {"holds": "holds", "fails": "fails"}  # every other verdict depends
-PICTURE_WIDTH, PICTURE_COLOURS = 800, 32
+PICTURE_WIDTH = 800
 # What a study's rule compares its effect with, and whether the scale is logarithmic. Other rules do not judge by it.
 THRESHOLDS: dict[str, tuple[float, bool]] = {
     "back_propagation": (1e-6, True),
@@ -60,7 +60,7 @@ def compute(root: Path) -> dict[str, Any]:
         for name in order
     ]
     pictures = {f"{name}.png": (root / f"results/draw_studies/{name}.png").read_bytes() for name in order}
-    small = {name: reduced(content, PICTURE_WIDTH, PICTURE_COLOURS) for name, content in pictures.items()}
+    small = {name: reduced(content, PICTURE_WIDTH) for name, content in pictures.items()}
     outcomes = Counter(study["outcome"] for study in data)
     return {"data.json": {"studies": data}, "picture.png": png(draw(outcomes))} | small
 

@@ -8,6 +8,7 @@ from notes.book.verdict_tables import Axis, Lookup, Measure, look_up
 from notes.book.verdicts import CHINESE, THRESHOLDS, seeds, translated
 from notes.files import read_json
 from notes.settings import read_yaml
+from notes.studies.shared.base import choosing
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs/studies.md").read_text(encoding="utf-8")
@@ -69,7 +70,7 @@ def test_a_table_is_looked_up_along_its_axes():
     rows += [row | {"part": "b", "cost": 0.0} for row in rows]
     axes = (Axis("size", ("size", "大小")), Axis("kind", ("kind", "种类"), {"y": ("Y", "Y"), "x": ("X", "X")}))
     measure = Measure("cost", ("cost", "代价"), logarithmic=True)
-    found = look_up(Lookup(axes, (measure,), where={"part": "a"}, even=True), rows)
+    found = look_up(Lookup(axes, (measure,), where={"part": "a"}, half=choosing), rows)
     assert [axis["values"] for axis in found["axes"]] == [[1, 2], ["y", "x"]]
     cells = found["measures"][0]["cells"]
     assert [cell[3] for cell in cells] == [2, 2, 2, 2]
