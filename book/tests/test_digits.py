@@ -193,6 +193,11 @@ def test_the_nearest_are_those_of_numpy_and_a_mistake_is_one(open_widget: Callab
     name = told["layers"][-1]["name"]
     of_all = session.run([name], {"raw": rows.reshape(-1, 28, 28)})[0]
     distances = np.linalg.norm(of_all - session.run([name], {"raw": image[None]})[0], axis=1)
+    for layer in told["layers"]:
+        values = session.run([layer["name"]], {"raw": image[None]})[0][0]
+        cells = page.locator(f'[data-value="{layer["name"]}"] rect').all()
+        drawn = [float(cell.get_attribute("fill-opacity")) for cell in cells]
+        np.testing.assert_allclose(drawn, values / values.max(), atol=0.001)
     near = [int(f.get_attribute("data-row")) for f in page.locator('[data-value="near"] figure').all()]
     assert near == np.argsort(distances)[:3].tolist()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -101,7 +101,7 @@ export async function mount(element, { data, base, language }) {
     const bar = make("span", { class: "bar" }), value = make("output", { "data-value": `p${name}` });
     return { row: make("li", {}, make("b", {}, name), make("span", { class: "track" }, bar), value), bar, value };
   });
-  const strips = data.layers.map((layer, index) => strip(layer, index + 1, t));
+  const strips = data.layers.map((layer, index) => unitsOf(layer, index + 1, t));
   const near = make("div", { class: "thumbnails", "data-value": "near" });
   const status = statusLine();
   const examples = data.classes.map((name, index) => [String(index), name]);
@@ -123,15 +123,15 @@ export async function mount(element, { data, base, language }) {
     make("p", {}, t.try),
     make("div", { class: "panels digits" },
       make("div", {}, make("h4", {}, t.drawing), pad.element, make("div", { class: "controls" }, clear, select.element),
-        make("p", { class: "note" }, t.keys)),
-      make("div", {}, make("h4", {}, t.seen), make("div", { class: "seen" }, seen), make("p", { class: "note" }, t.how)),
+        make("p", { class: "quiet-text" }, t.keys)),
+      make("div", {}, make("h4", {}, t.seen), make("div", { class: "seen" }, seen), make("p", { class: "quiet-text" }, t.how)),
       make("div", {}, make("h4", {}, t.output), make("ol", { class: "bars" }, ...bars.map(({ row }) => row)))),
     status,
     ...strips.map(({ figure }) => figure),
-    make("h4", {}, t.near), near, make("p", { class: "note" }, t.nearNote(count, last)),
+    make("h4", {}, t.near), near, make("p", { class: "quiet-text" }, t.nearNote(count, last)),
     make("h4", {}, t.mistakes), make("div", { class: "thumbnails mistakes" }, ...mistakes),
-    make("p", { class: "note" }, t.mistakesNote(data.validation.wrong, data.validation.pictures)),
-    make("p", { class: "note", "data-value": "model" }, t.model(data.model)),
+    make("p", { class: "quiet-text" }, t.mistakesNote(data.validation.wrong, data.validation.pictures)),
+    make("p", { class: "quiet-text", "data-value": "model" }, t.model(data.model)),
   );
 
   function load(pixels) {
@@ -166,14 +166,14 @@ export async function mount(element, { data, base, language }) {
   await load(picture(count + 2));
 }
 
-function strip(layer, n, t) {
+function unitsOf(layer, n, t) {
   const columns = 64, rows = Math.ceil(layer.units / columns);
   const cells = Array.from({ length: layer.units }, (_, index) => makeSvg("rect", {
     x: index % columns, y: Math.floor(index / columns), width: 0.9, height: 0.9, class: "area series-1",
   }));
   const svg = makeSvg("svg", { viewBox: `0 0 ${columns} ${rows}`, role: "img", class: "heat", "data-value": layer.name }, ...cells);
   return {
-    figure: make("figure", { class: "strip" }, make("figcaption", {}, t.layer(n, layer.units)), svg),
+    figure: make("figure", { class: "units" }, make("figcaption", {}, t.layer(n, layer.units)), svg),
     fill(values) {
       const most = Math.max(...values, 1e-9);
       cells.forEach((cell, index) => cell.setAttribute("fill-opacity", ((values[index] ?? 0) / most).toFixed(3)));

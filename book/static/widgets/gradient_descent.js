@@ -175,7 +175,7 @@ export function mount(element, { data, language }) {
     make("div", { class: "panels" },
       make("div", {}, make("h4", {}, t.fit), left.element), make("div", {}, make("h4", {}, t.map), right.element)),
     status,
-    make("p", { class: "note" }, t.edge(number(data.hessian[0][0]), data.edge)),
+    make("p", { class: "quiet-text" }, t.edge(number(data.hessian[0][0]), data.edge)),
   );
   choose();
   step.set(6);

@@ -178,10 +178,10 @@ export async function mount(element, { data, base, language }) {
     make("p", {}, t.try), table,
     make("div", { class: "controls" }, play, moment.element, rings.element),
     make("div", { class: "panels" },
-      make("div", {}, make("h4", {}, t.field), field.element, make("p", { class: "note" }, t.key)),
-      make("div", {}, make("h4", {}, t.losses), losses.element, make("p", { class: "note" }, t.lossKey), numbers)),
+      make("div", {}, make("h4", {}, t.field), field.element, make("p", { class: "quiet-text" }, t.key)),
+      make("div", {}, make("h4", {}, t.losses), losses.element, make("p", { class: "quiet-text" }, t.lossKey), numbers)),
     status,
-    make("p", { class: "note" }, t.note(data.train.length, data.train.filter(([, , , wrong]) => wrong).length)),
+    make("p", { class: "quiet-text" }, t.note(data.train.length, data.train.filter(([, , , wrong]) => wrong).length)),
   );
   label();
   draw();

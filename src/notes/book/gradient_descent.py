@@ -12,8 +12,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from notes.book.pictures import png
 from notes.data.tasks import Split, load_split
-from notes.figures.canvas import GREY, MARKERS, SERIES, canvas, png, styled
+from notes.figures.canvas import GREY, MARKERS, SERIES, canvas, styled
 from notes.networks.regression import Powers, ScratchRegression, fit_regression, initial_parameters, largest_gradient
 
 # As train_regression.linear.scratch in params.yaml, but for the number of steps, which is that of the slider at most.
@@ -107,8 +108,8 @@ def curvature(start: tuple[Powers, Tensor, Tensor], train: Split) -> tuple[np.nd
     place = torch.cat([weight, bias]).requires_grad_()
     hessian = torch.autograd.functional.hessian(loss, place)
     (gradient,) = torch.autograd.grad(loss(place), place)
-    minimum = (place - torch.linalg.solve(hessian, gradient)).detach()
-    return hessian.numpy(), minimum.numpy(), loss(minimum).item()
+    minimum = place.detach().numpy() - np.linalg.solve(hessian.numpy(), gradient.numpy())
+    return hessian.numpy(), minimum, loss(torch.from_numpy(minimum)).item()
 
 
 def descend(

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from notes.book.pictures import png
 from notes.data.tasks import Split, load_split
-from notes.figures.canvas import BLUE, ORANGE, SKY, VERMILION, canvas, png, styled
+from notes.figures.canvas import BLUE, ORANGE, SKY, VERMILION, canvas, styled
 from notes.networks.mlp import ClassifierOptions, Mlp, evaluate, fit_classifier, log_loss, to_tensors
 from notes.networks.model_files import predict
 from notes.settings import Settings

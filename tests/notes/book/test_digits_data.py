@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from notes.book.digits import as_png, spread_rows, with_activations, worst_mistakes
+from notes.book.digits import answers, as_bytes, as_png, spread_rows, with_activations, worst_mistakes
 from notes.exporting import open_session, to_onnx
 from notes.files import UserError
 from notes.networks.mlp import Mlp
@@ -42,6 +42,12 @@ def test_the_probabilities_are_the_exports_bit_for_bit_and_the_activations_are_t
     assert {entry.key: entry.value for entry in onnx.load_from_string(made).metadata_props} == {"network": "small"}
 
 
+def test_the_answers_are_those_of_onnx_runtime() -> None:
+    _, model = exported([12, 8])
+    expected = open_session(model).run(None, {"raw": PICTURES})[0]
+    np.testing.assert_allclose(answers(onnx.load_from_string(model), PICTURES), expected, atol=1e-6)
+
+
 def test_a_network_without_hidden_layers_is_refused() -> None:
     with pytest.raises(UserError, match="no hidden layer"):
         with_activations(onnx.load_from_string(exported([])[1]))
@@ -62,4 +68,5 @@ def test_familiar_rows_are_as_many_of_each_class_without_repetition() -> None:
 
 def test_the_png_holds_every_byte() -> None:
     rows = PICTURES.reshape(20, 784)
+    np.testing.assert_array_equal(as_bytes(rows / np.float32(255)), rows)
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(as_png(rows)))), rows)
