@@ -97,7 +97,7 @@ export function mount(element, { data, language }) {
 
   element.append(
     make("p", {}, texts.task), make("div", { class: "controls" }, z.element, label.element), shown,
-    make("div", { class: "scroll" }, table), status,
+    make("div", { class: "scroll", tabindex: 0 }, table), status,
   );
   draw();
 }

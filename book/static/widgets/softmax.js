@@ -97,7 +97,7 @@ export function mount(element, { data, language }) {
     make("div", { class: "controls" }, ...logits.map((control) => control.element), label.element),
     make("div", { class: "controls" }, ...buttons.map(([text, change]) => button(text, all(change)))),
     bar,
-    make("div", { class: "scroll" }, table),
+    make("div", { class: "scroll", tabindex: 0 }, table),
     status,
   );
   draw();
