@@ -15,6 +15,9 @@ from playwright.sync_api import Locator, sync_playwright
 IMAGES = Path(__file__).parent / "images"
 PORT = 8765
 ADDRESS = f"http://127.0.0.1:{PORT}/en"
+HIGHEST = 800  # CSS pixels of a picture
+IN_THE_WAY = ".mobile-header, .back-to-top, .skip-to-content { display: none !important }"
+SHARPNESS = 1.5
 
 
 def main() -> None:
@@ -30,17 +33,19 @@ def main() -> None:
     ):
         try:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 760, "height": 900}, device_scale_factor=1.5)
+            page = browser.new_page(viewport={"width": 760, "height": 1400}, device_scale_factor=SHARPNESS)
             for name, (chapter, use) in WIDGETS.items():
                 page.goto(f"{ADDRESS}/{chapter}.html")
                 widget = page.locator(f"[data-widget={name}][data-started=true]").first
                 widget.wait_for(timeout=60_000)
+                page.add_style_tag(content=IN_THE_WAY)
                 use(widget)
                 page.wait_for_timeout(1000)
                 file = IMAGES / f"book-{name}.png"
                 widget.screenshot(path=file)
                 with Image.open(file) as picture:
-                    picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(file, optimize=True)
+                    top = picture.crop((0, 0, picture.width, min(picture.height, int(HIGHEST * SHARPNESS))))
+                    top.convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(file, optimize=True)
             browser.close()
         finally:
             server.terminate()
@@ -57,7 +62,7 @@ def over_fitted(widget: Locator) -> None:
 
 def backward(widget: Locator) -> None:
     """Go forward and most of the way back."""
-    for _ in range(7):
+    for _ in range(4):
         widget.get_by_role("button", name="next step").click()
 
 
