@@ -114,7 +114,7 @@ build-book: $(READY)
 
 .PHONY: check-book
 check-book: build-book ## Read the book in a real browser: every page and widget, in both languages (needs Chromium)
-	$(BIN)/pytest -q --rootdir=. book/tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile --rootdir=. book/tests
 
 .PHONY: exercise
 exercise: $(READY) ## Check what you wrote for an exercise: make exercise N=1

@@ -1,13 +1,12 @@
 import csv
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-RESULTS = (
-    Path(__file__).resolve().parents[1] / "widget-data"
-).resolve().parent / "results/study"  # what it was made of
+from conftest import BOOK
+
+RESULTS = BOOK / "results/study"  # what it was made of
 ONE = """async (study) => {
   const element = document.querySelector("[data-widget]");
   element.dataset.study = study;
