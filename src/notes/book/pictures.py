@@ -2,21 +2,17 @@
 
 import io
 
-import matplotlib
 from matplotlib.figure import Figure
 from PIL import Image
 
-from notes.figures.canvas import STYLE
+from notes.figures import canvas
 
 COLOURS = 96  # of a palette that keeps those of the series; fewer blur vermilion into brown
 
 
 def png(figure: Figure) -> bytes:
     """Return a figure as PNG with a palette; equal figures give equal bytes."""
-    file = io.BytesIO()
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(file, format="png", metadata={"Software": None})
-    return reduced(file.getvalue())
+    return reduced(canvas.png(figure))
 
 
 def reduced(content: bytes, width: int | None = None) -> bytes:
