@@ -22,6 +22,7 @@ SECTIONS = {
     "scale": "Scale",
     "inference": "Inference",
     "pipeline": "Pipeline",
+    "runners": "Beside other runners",
 }
 RESULTS = Path("benchmarks/results.json")
 PAGE = Path("docs/performance.md")
