@@ -28,24 +28,31 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def hear_ctrl_c() -> None:
+    """Undo what a shell does to programs in its background, which ignore Ctrl-C, and so do all that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_it_is_served_to_this_machine_alone_until_ctrl_c(folder: Path) -> None:
-    environment = os.environ | {"BROWSER": "true"}  # the program of that name, which opens nothing
-    with subprocess.Popen(
+    server = subprocess.Popen(
         [*COMMAND, str(free_port())],
         cwd=folder,
-        env=environment,
+        env=os.environ | {"BROWSER": "true"},  # the program of that name, which opens nothing
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-    ) as server:
+        preexec_fn=hear_ctrl_c,
+    )
+    with server:
         try:
             assert server.stdout
             address = re.search(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())
             assert address
             assert urllib.request.urlopen(address[0], timeout=30).read() == b"<p>the book"
-        finally:
             server.send_signal(signal.SIGINT)
-        assert server.wait(30) == 0
+            assert server.wait(60) == 0
+        finally:
+            server.kill()
 
 
 def test_a_port_that_is_taken_is_one_sentence(folder: Path) -> None:

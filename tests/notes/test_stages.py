@@ -24,8 +24,11 @@ HEAVY = {
     "dvc", "matplotlib", "mlflow", "onnx", "onnxscript", "pandas", "scipy", "sklearn", "skops", "statsmodels", "torch",
 }  # fmt: skip
 NEEDED: dict[str, set[str]] = {
+    "build_book": set(),
     "check_params": set(),
     "compare_seeds": {"pandas", "scipy"},
+    "compute_widget": {"torch"},
+    "download_libraries": set(),
     "download_mnist": set(),
     "draw_evaluation": {"matplotlib"},
     "draw_studies": {"matplotlib"},
