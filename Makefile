@@ -131,7 +131,6 @@ screenshot: $(READY) ## Take the pictures of MLflow and of the book that the REA
 	@$(BIN)/provenn sync > /dev/null
 	$(BIN)/python docs/screenshot.py
 	$(BIN)/python docs/book_pictures.py
-	$(BIN)/python docs/book_pictures.py
 
 # One thread in each of the two test processes: more of them only wait for each other.
 .PHONY: test

@@ -23,7 +23,6 @@ gettext_compact = "book"
 gettext_uuid = False
 
 html_theme = "furo"
-html_title = project
 html_static_path = [str(HERE / "static")]
 html_favicon = str(HERE / "static/icon.svg")
 html_css_files = ["book.css"]

@@ -11,7 +11,6 @@ from provenn.record import track
 
 # The folder of the pages: the language as gettext names it, and the book's title.
 LANGUAGES = {"en": ("en", "Neural networks, measured"), "zh": ("zh_CN", "实测神经网络")}
-FIGURES = ("draw_evaluation", "draw_studies")
 PAGE_LIBRARIES = ("katex", "onnxruntime-web")
 SITE = Path("site")
 # The first page sends a reader on by the browser's language, or lets the reader choose.
@@ -28,8 +27,6 @@ def main() -> None:
         for folder, (language, title) in LANGUAGES.items():
             build(SITE / folder, language, title)
             static = SITE / folder / "_static"
-            for name in FIGURES:
-                shutil.copytree(Path("results") / name, static / "figures" / name)
             for name in PAGE_LIBRARIES:
                 shutil.copytree(Path("libraries") / name, static / "libraries" / name)
             shutil.copytree("widget-data", static / "widget-data")

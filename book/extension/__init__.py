@@ -79,7 +79,7 @@ class VerdictDirective(WidgetDirective):
         study = self.arguments[0]
         if not (RESULTS / "study" / study / "verdict.json").is_file():
             raise self.error(f"results/study/{study}/verdict.json is missing: run `provenn repro`.")
-        return [self.widget("verdicts", f"_static/figures/draw_studies/{study}.png", study)]
+        return [self.widget("verdicts", f"_static/widget-data/verdicts/{study}.png", study)]
 
 
 def visit(translator: Any, node: Widget) -> None:

@@ -1,5 +1,5 @@
 // Gradient descent on the pipeline's line: every step at several learning rates, with gradients cleared or not.
-import { button, checkbox, choice, make, number, plot, slider, statusLine } from "./kit.js";
+import { checkbox, choice, make, number, player, plot, slider, statusLine } from "./kit.js";
 
 const TEXTS = {
   en: {
@@ -85,8 +85,7 @@ export function mount(element, { data, language }) {
   const left = plot({ x: [Math.min(...xs) - 0.2, Math.max(...xs) + 0.2], y: [Math.min(...ys) - 1, Math.max(...ys) + 1], xLabel: t.x, yLabel: t.y, title: "" });
   const right = plot({ x: [w - wide, w + wide], y: [b - reach, b + reach], xLabel: t.weight, yLabel: t.bias, title: "" });
   const status = statusLine();
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
-  let run, timer = null;
+  let run;
 
   const rate = choice({
     label: t.rate,
@@ -98,33 +97,11 @@ export function mount(element, { data, language }) {
     change: choose,
   });
   const cleared = checkbox({ label: t.cleared, value: true, change: choose });
-  const step = slider({ label: t.step, min: 0, max: 1, step: 1, value: 0, show: String, change: () => { stop(); draw(); } });
-  const play = button("", () => {
-    if (still.matches) advance();
-    else if (timer) stop();
-    else {
-      if (step.value >= run.states.length - 1) step.set(0);
-      timer = setInterval(() => { if (!advance()) stop(); }, 140);
-      label();
-    }
-  });
-  const label = () => {
-    play.textContent = still.matches ? t.next : timer ? t.pause : t.play;
-    status.setAttribute("aria-live", timer ? "off" : "polite"); // a screen reader can not follow a film
-  };
+  const step = slider({ label: t.step, min: 0, max: 1, step: 1, value: 0, show: String, change: () => { play.stop(); draw(); } });
+  const play = player({ moments: step, draw, status, texts: t, milliseconds: 140 });
 
-  function stop() {
-    clearInterval(timer);
-    timer = null;
-    label();
-  }
-  function advance() {
-    step.set(step.value + 1);
-    draw();
-    return step.value < run.states.length - 1;
-  }
   function choose() {
-    stop();
+    play.stop();
     run = data.runs.find((one) => one.rate === Number(rate.value) && one.cleared === cleared.value);
     step.input.max = run.states.length - 1;
     step.set(Math.min(step.value, run.states.length - 1));
@@ -171,7 +148,7 @@ export function mount(element, { data, language }) {
 
   element.append(
     make("p", {}, t.try),
-    make("div", { class: "controls" }, play, step.element, rate.element, cleared.element),
+    make("div", { class: "controls" }, play.element, step.element, rate.element, cleared.element),
     make("div", { class: "panels" },
       make("div", {}, make("h4", {}, t.fit), left.element), make("div", {}, make("h4", {}, t.map), right.element)),
     status,

@@ -105,6 +105,39 @@ export function checkbox({ label, value = false, change }) {
   };
 }
 
+/**
+ * A button that plays a slider to its end, a step every `milliseconds`; a step a press where less motion is asked for.
+ * `draw` shows the slider's value; `status` is not read aloud meanwhile. Return {element, stop}.
+ */
+export function player({ moments, draw, status, texts, milliseconds }) {
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  const last = () => moments.value >= Number(moments.input.max);
+  let timer = null;
+  const element = button("", () => {
+    if (timer) return stop();
+    if (last()) moments.set(0);
+    if (still.matches) return advance();
+    timer = setInterval(() => { if (!advance()) stop(); }, milliseconds);
+    return label();
+  });
+  function label() {
+    element.textContent = still.matches ? texts.next : timer ? texts.pause : texts.play;
+    status.setAttribute("aria-live", timer ? "off" : "polite"); // a screen reader can not follow a film
+  }
+  function advance() {
+    moments.set(moments.value + 1);
+    draw();
+    return !last();
+  }
+  function stop() {
+    clearInterval(timer);
+    timer = null;
+    label();
+  }
+  label();
+  return { element, stop };
+}
+
 /** A line of text that a screen reader reads when it changes. */
 export function statusLine() {
   return make("p", { class: "status", role: "status", "aria-live": "polite" });

@@ -26,15 +26,6 @@ async function start(element) {
   element.dataset.started = "true";
 }
 
-function explain(element, text) {
-  const message = document.createElement("p");
-  message.className = "widget-message";
-  message.setAttribute("role", "note");
-  message.textContent = text;
-  element.append(message);
-  element.dataset.started = "false";
-}
-
 for (const element of document.querySelectorAll("[data-widget]")) {
-  start(element).catch((error) => explain(element, TEXTS[language].failed(error.message)));
+  start(element).catch((error) => explainWidget(element, TEXTS[language].failed(error.message)));
 }

@@ -1,5 +1,5 @@
 // Small and large networks learn a few noisy points: the boundary and the losses, epoch by epoch.
-import { button, checkbox, make, makeSvg, number, plot, slider, statusLine } from "./kit.js";
+import { button, checkbox, make, makeSvg, number, player, plot, slider, statusLine } from "./kit.js";
 
 const TEXTS = {
   en: {
@@ -74,7 +74,7 @@ export async function mount(element, { data, base, language }) {
   if (!response.ok) throw new Error(`fields.bin: ${response.status}`);
   const bytes = new Uint8Array(await response.arrayBuffer()), cells = side * side;
   const percent = (share) => `${(100 * share).toFixed(1)} %`;
-  let chosen = data.networks.length - 1, timer = null;
+  let chosen = data.networks.length - 1;
 
   const field = plot({ x, y, xLabel: "x₁", yLabel: "x₂", title: "", height: 320 });
   const last = moments.at(-1), losses = plot({ x: [0, last], y: [0, 1.2], xLabel: t.epoch, yLabel: t.lossLabel, title: "", height: 320 });
@@ -101,32 +101,11 @@ export async function mount(element, { data, base, language }) {
 
   const moment = slider({
     label: t.epoch, min: 0, max: moments.length - 1, step: 1, value: moments.length - 1, show: (index) => String(moments[index]),
-    change: () => { stop(); draw(); },
+    change: () => { play.stop(); draw(); },
   });
   const rings = checkbox({ label: t.rings, value: true, change: (on) => { held.style.display = on ? "" : "none"; } });
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
-  const play = button("", () => {
-    if (timer) return stop();
-    if (moment.value >= moments.length - 1) moment.set(0);
-    if (still.matches) return advance();
-    timer = setInterval(() => { if (!advance()) stop(); }, 400);
-    return label();
-  });
   const status = statusLine();
-  const label = () => {
-    play.textContent = still.matches ? t.next : timer ? t.pause : t.play;
-    status.setAttribute("aria-live", timer ? "off" : "polite");
-  };
-  function stop() {
-    clearInterval(timer);
-    timer = null;
-    label();
-  }
-  function advance() {
-    moment.set(moment.value + 1);
-    draw();
-    return moment.value < moments.length - 1;
-  }
+  const play = player({ moments: moment, draw, status, texts: t, milliseconds: 400 });
   const buttons = data.networks.map((network, index) => {
     const press = button("", () => { chosen = index; draw(); });
     press.dataset.value = `network-${network.depth}-${network.width}`;
@@ -176,13 +155,12 @@ export async function mount(element, { data, base, language }) {
 
   element.append(
     make("p", {}, t.try), table,
-    make("div", { class: "controls" }, play, moment.element, rings.element),
+    make("div", { class: "controls" }, play.element, moment.element, rings.element),
     make("div", { class: "panels" },
       make("div", {}, make("h4", {}, t.field), field.element, make("p", { class: "quiet-text" }, t.key)),
       make("div", {}, make("h4", {}, t.losses), losses.element, make("p", { class: "quiet-text" }, t.lossKey), numbers)),
     status,
     make("p", { class: "quiet-text" }, t.note(data.train.length, data.train.filter(([, , , wrong]) => wrong).length)),
   );
-  label();
   draw();
 }
