@@ -99,6 +99,10 @@ deps: $(READY) ## Fail if a stage imports a file that it does not declare
 dag: $(READY) ## Draw the pipeline as text
 	@$(BIN)/dvc dag
 
+.PHONY: plots
+plots: $(READY) ## Write dvc_plots/index.html, DVC's plots on a page that needs no network (the first time it needs npm)
+	@$(BIN)/python docs/plots_page.py
+
 .PHONY: ui
 ui: $(READY) ## Open MLflow on the runs, for this machine alone
 	$(BIN)/provenn ui

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import dvc.api
 import numpy as np
@@ -27,6 +28,13 @@ def test_dvc_s_api_reads_files_of_a_commit(finished: Repository) -> None:
     assert dvc.api.read(MODEL, repo=str(finished.root), rev="HEAD", mode="rb") == expected
     metrics = dvc.api.read("results/evaluate/linear/metrics.json", repo=str(finished.root), rev="HEAD")
     assert json.loads(metrics)["champion"].startswith("linear_")
+
+
+def test_dvc_fetches_a_champion_by_the_version_of_its_tag(linear: Repository, tmp_path: Path) -> None:
+    linear.git("tag", "-a", "linear@v1.0.0", "-m", "The first")
+    for name, arguments in (("newest", ()), ("named", ("--rev", "v1.0.0"))):
+        linear.dvc("artifacts", "get", str(linear.root), "linear", *arguments, "--out", str(tmp_path / name))
+        assert (tmp_path / name).read_bytes() == (linear.root / MODEL).read_bytes()
 
 
 @pytest.fixture

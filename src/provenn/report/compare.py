@@ -60,7 +60,9 @@ class Report:
             for judgement in (*CLEAR, *UNKNOWN)
         }
         if self.verdict == UNCHANGED:
-            others = f"; {len(self.metrics)} are new or gone, or do not count" if self.metrics else ""
+            count = len(self.metrics)
+            verbs = ("is", "does") if count == 1 else ("are", "do")
+            others = "; {} {} new or gone, or {} not count".format(count, *verbs) if count else ""
             said = f"No metric changed{others}"
         elif self.verdict == UNCLEAR:
             said = "Cannot tell: " + "; ".join(words.format(found[why]) for why, words in UNKNOWN.items() if found[why])
