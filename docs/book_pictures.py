@@ -51,8 +51,10 @@ def main() -> None:
             server.terminate()
 
 
-def as_it_opens(widget: Locator) -> None:
-    """Leave it: it opens with a digit that the network has read."""
+def recognised(widget: Locator) -> None:
+    """Ask the network about the digit with which it opens."""
+    widget.get_by_role("button", name="Ask the network").click()
+    widget.locator("[data-answers='1']").wait_for()
 
 
 def over_fitted(widget: Locator) -> None:
@@ -67,7 +69,7 @@ def backward(widget: Locator) -> None:
 
 
 WIDGETS: dict[str, tuple[str, Callable[[Locator], None]]] = {
-    "digits": ("digits", as_it_opens),
+    "digits": ("digits", recognised),
     "moons": ("principle", over_fitted),
     "back_propagation": ("propagation", backward),
 }

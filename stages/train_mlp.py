@@ -1,7 +1,6 @@
 """Train a neural network for classification: logistic or softmax regression, or a multi-layer perceptron."""
 
 import time
-from pathlib import Path
 
 import torch
 
@@ -51,10 +50,9 @@ def main(name: str, seed: int | None = None) -> None:
         run.log({"time/fit_s": seconds, "time/images_per_s": len(history) * len(train.targets) / seconds})
 
         kept = [record for record in history if record.get("val/best", 1.0)][-1]
-        results = Path("results/train_mlp") / model
-        save_network(Path("models") / settings.task / f"{model}.safetensors", network)
-        write_rows(results / "history.csv", history)
-        write_json(results / "metrics.json", kept)
+        save_network(f"models/{settings.task}/{model}.safetensors", network)
+        write_rows(f"results/train_mlp/{model}/history.csv", history)
+        write_json(f"results/train_mlp/{model}/metrics.json", kept)
 
 
 if __name__ == "__main__":

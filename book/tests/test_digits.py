@@ -89,6 +89,58 @@ def test_the_model_is_the_export_with_more_outputs_and_names_its_source(open_wid
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 1.35e6
 
 
+HEAVY = ("onnxruntime-web", "digits.onnx")
+
+
+def listening(page: Page) -> list[str]:
+    """What is asked of the server from now on that only an answer needs."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if any(it in request.url for it in HEAVY) else None)
+    return asked
+
+
+def test_the_network_is_fetched_when_the_keyboard_asks_and_answers_what_is_shown(
+    browser: Browser, widgets: str
+) -> None:
+    page = browser.new_page()
+    asked = listening(page)
+    page.goto(f"{widgets}/en/digits.html")
+    page.wait_for_selector("[data-started=true]")
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    page.wait_for_load_state("networkidle")
+    assert not asked
+    assert shown(page) == ["–"] * 10
+    assert "14 MB" in page.locator(".status").inner_text()
+    button = page.get_by_role("button", name="Ask the network")
+    button.focus()
+    answered(page, lambda: page.keyboard.press("Enter"))
+    assert {name for name in HEAVY if any(name in url for url in asked)} == set(HEAVY)
+    assert_shows(page, seen(page))
+    assert not button.is_visible()
+    assert page.evaluate("document.activeElement.tagName") == "CANVAS"  # there a keyboard goes on
+    page.close()
+
+
+def test_the_first_stroke_fetches_the_network_once_and_what_was_drawn_meanwhile_is_answered(
+    browser: Browser, widgets: str
+) -> None:
+    page = browser.new_page(viewport={"width": 1000, "height": 1200})
+    asked = listening(page)
+    page.goto(f"{widgets}/en/digits.html")
+    page.wait_for_selector("[data-started=true]")
+    box = page.locator(".pad canvas").bounding_box()
+    assert not asked
+    page.mouse.move(box["x"] + 60, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 160, box["y"] + 140, steps=12)
+    page.mouse.up()
+    page.wait_for_function("Number(document.querySelector('[data-answers]').dataset.answers) > 0")
+    page.wait_for_timeout(300)
+    assert_shows(page, seen(page))
+    assert len(asked) == len(set(asked))
+    page.close()
+
+
 def test_a_drawn_digit_is_centred_and_recognised(open_widget: Callable[..., Page]) -> None:
     page = open_widget("digits", "zh", dark=True)
     answered(page, page.get_by_role("button", name="清除").click)
@@ -218,6 +270,9 @@ def test_without_its_runtime_the_picture_stays_and_a_sentence_says_why(
     page = browser.new_page()
     prevent(page)
     page.goto(f"{widgets}/en/digits.html")
+    page.wait_for_selector("[data-started]")
+    if page.locator("[data-started=true]").count():  # it has to be asked
+        page.get_by_role("button", name="Ask the network").click()
     page.wait_for_selector("[data-started=false]")
     assert sentence in page.locator(".widget-message").inner_text()
     assert page.locator(".widget > img").is_visible()

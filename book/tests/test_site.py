@@ -76,6 +76,19 @@ def test_a_page_works_by_itself_fits_a_phone_and_keeps_nobody_out(
     assert not serious
 
 
+def test_the_front_page_fetches_no_runtime_before_somebody_asks(page: Page, site: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if RUNTIME in request.url else None)
+    page.goto(f"{site}/en/index.html")
+    started(page)
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    page.wait_for_load_state("networkidle")
+    assert not asked
+    page.get_by_role("button", name="Ask the network").click()
+    page.wait_for_function("Number(document.querySelector('[data-answers]').dataset.answers) > 0", timeout=60_000)
+    assert asked
+
+
 @pytest.mark.parametrize(("language", "says"), [("en", "run `make book`"), ("zh", "请运行 make book")])
 def test_from_disk_a_page_shows_its_pictures_and_says_how_to_touch_them(page: Page, language: str, says: str) -> None:
     page.goto((SITE / language / "principle.html").as_uri())

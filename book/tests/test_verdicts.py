@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -88,6 +89,31 @@ def test_one_claim_by_itself_loads_its_own_picture_alone_and_only_when_answered(
     assert f"{found['low']:.4g} 至 {found['high']:.4g}" in shown(page, "effect")
     assert "结论：成立" in page.locator("[role=status]").first.inner_text()  # noqa: RUF001
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_chinese_reader_gets_finding_rule_and_what_the_picture_shows_of_every_claim(open_widget):
+    page = open_widget("verdicts", language="zh", width=360)
+    pictures = set()
+    for _ in range(27):
+        page.get_by_role("button", name="视情况而定").tap()
+        assert not page.locator("[data-value=rule] p").is_visible()
+        page.get_by_text("判定规则").tap()
+        for name in ("finding", "rule", "caption"):
+            text = shown(page, name)
+            assert re.search("[\u4e00-\u9fff]{4}", text)
+            assert not re.search(r"(?:\b[a-z]+ ){3}", text)
+        pictures.add(shown(page, "caption"))
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        page.get_by_role("button", name="下一条").tap()
+    assert len(pictures) == 27
+
+
+def test_the_rule_is_that_of_the_study(open_widget):
+    page = open_widget("verdicts")
+    open_one(page, "batch_memory")
+    page.get_by_role("button", name="holds", exact=True).click()
+    page.get_by_text("The rule by which it is judged").click()
+    assert page.locator("[data-value=rule] p").inner_text() == verdict("batch_memory")["rule"].replace("`", "")
 
 
 def test_sliders_over_the_table_of_capacity_show_what_was_measured(open_widget):

@@ -1,6 +1,7 @@
 // The exported champion in the browser: a digit is drawn, centred as MNIST's were, and recognised by ONNX Runtime.
-import { boxOfInk, centre, nearest, SIDE } from "./centring.js";
+import { centre, nearest, SIDE } from "./centring.js";
 import { button, choice, make, makeSvg, paintDigit, digitCanvas, number, statusLine } from "./kit.js";
+import { drawingPad, PAD } from "./pad.js";
 
 const TEXTS = {
   en: {
@@ -18,6 +19,8 @@ const TEXTS = {
     mistakes: "Its worst mistakes: click one, and mend it with the pen",
     mistakesNote: (wrong, all) => `From the validation set, on which it is wrong ${wrong} times in ${all}; highest loss first.`,
     mistake: (label, said) => `${label}, taken for ${said}`, lossOf: (loss) => `loss ${loss}`,
+    ask: "Ask the network", waits: "Draw, choose an example, or ask about this one: then the network is fetched, 14 MB with its runtime.",
+    fetching: "Fetching the network, 14 MB with its runtime …",
     empty: "Nothing drawn yet.",
     says: (a, p, b, q) => `The network says ${a} (${p} %), then ${b} (${q} %).`,
     pen: (down) => (down ? "Pen down." : "Pen up."),
@@ -41,6 +44,8 @@ const TEXTS = {
     mistakes: "它最严重的错误：点一张，再用笔改正",
     mistakesNote: (wrong, all) => `取自验证集（${all} 张中错 ${wrong} 张），损失最高的在前。`,
     mistake: (label, said) => `${label}，被认作 ${said}`, lossOf: (loss) => `损失 ${loss}`,
+    ask: "让网络识别", waits: "请书写、选一个样例，或让网络识别这一个：届时才会下载网络，连同运行库共 14 MB。",
+    fetching: "正在下载网络，连同运行库共 14 MB……",
     empty: "还没有书写。",
     says: (a, p, b, q) => `网络判断为 ${a}（${p} %），其次是 ${b}（${q} %）。`,
     pen: (down) => (down ? "已落笔。" : "已提笔。"),
@@ -50,14 +55,11 @@ const TEXTS = {
     noModel: "无法载入网络文件 digits.onnx。",
   },
 };
-const PAD = 280, PEN = 22;
-
 let network; // one session a page
 
 /** Load the runtime and the network once; return run(pixels, count), which gives each output as a Float32Array. */
 export function openNetwork(base, t = TEXTS.en) {
   network ??= (async () => {
-    if (typeof WebAssembly === "undefined") throw new Error(t.noWasm);
     const response = await fetch(new URL("digits.onnx", base));
     if (!response.ok) throw new Error(t.noModel);
     const model = new Uint8Array(await response.arrayBuffer());
@@ -87,13 +89,18 @@ async function loadPictures(base) {
   return context.getImageData(0, 0, canvas.width, canvas.height).data.filter((_, index) => index % 4 === 0);
 }
 
-export async function mount(element, { data, base, language }) {
+export async function mount(element, { data, base, language, fail }) {
   const t = TEXTS[language];
-  const run = await openNetwork(base, t);
+  if (typeof WebAssembly === "undefined") throw new Error(t.noWasm);
   const pictures = await loadPictures(base);
   const picture = (row) => pictures.slice(row * SIDE * SIDE, (row + 1) * SIDE * SIDE);
   const last = data.layers.at(-1).name, count = data.familiar.length;
-  const familiar = (await run(pictures.slice(0, count * SIDE * SIDE), count))[last];
+  let known; // the network and what it makes of the familiar digits, once somebody asks
+  const learn = async () => {
+    status.textContent = t.fetching;
+    const run = await openNetwork(base, t);
+    return { run, familiar: (await run(pictures.slice(0, count * SIDE * SIDE), count))[last] };
+  };
 
   const pad = drawingPad(t, () => show(centre(pad.grey(), PAD), true));
   const seen = digitCanvas(new Uint8Array(SIDE * SIDE), { scale: 6, label: t.seenLabel });
@@ -112,6 +119,7 @@ export async function mount(element, { data, base, language }) {
   } });
   const clear = button(t.clear, () => { select.set(""); load(new Uint8Array(SIDE * SIDE)); });
   pad.onClear = () => clear.click();
+  const first = picture(count + 2), ask = button(t.ask, () => { load(first); pad.focus(); });
   const mistakes = data.mistakes.map((mistake, index) => {
     const pixels = picture(count + index);
     const press = button("", () => { select.set(""); load(pixels); });
@@ -122,7 +130,7 @@ export async function mount(element, { data, base, language }) {
   element.append(
     make("p", {}, t.try),
     make("div", { class: "panels digits" },
-      make("div", {}, make("h4", {}, t.drawing), pad.element, make("div", { class: "controls" }, clear, select.element),
+      make("div", {}, make("h4", {}, t.drawing), pad.element, make("div", { class: "controls" }, ask, clear, select.element),
         make("p", { class: "quiet-text" }, t.keys)),
       make("div", {}, make("h4", {}, t.seen), make("div", { class: "seen" }, seen), make("p", { class: "quiet-text" }, t.how)),
       make("div", {}, make("h4", {}, t.output), make("ol", { class: "bars" }, ...bars.map(({ row }) => row)))),
@@ -143,9 +151,16 @@ export async function mount(element, { data, base, language }) {
   async function show(pixels, centred) {
     paintDigit(seen, pixels);
     pad.frame(centred);
-    const ask = ++asked, blank = pixels.every((value) => value === 0);
-    const outputs = await run(pixels);
-    if (ask !== asked) return;
+    const question = ++asked, blank = pixels.every((value) => value === 0);
+    ask.hidden = true;
+    let outputs, familiar;
+    try {
+      const network = await (known ??= learn());
+      [outputs, familiar] = [await network.run(pixels), network.familiar];
+    } catch (error) {
+      return fail(error);
+    }
+    if (question !== asked) return;
     const answer = [...outputs.probabilities];
     const order = answer.map((_, index) => index).sort((a, b) => answer[b] - answer[a]);
     bars.forEach(({ row, bar, value }, index) => {
@@ -161,9 +176,15 @@ export async function mount(element, { data, base, language }) {
     const percent = (index) => (100 * answer[index]).toFixed(1);
     status.textContent = blank ? t.empty
       : t.says(data.classes[order[0]], percent(order[0]), data.classes[order[1]], percent(order[1]));
-    element.dataset.answers = ask; // for tests: so many questions are answered
+    element.dataset.answers = question; // for tests: so many questions are answered
   }
-  await load(picture(count + 2));
+  pad.load(first);
+  pad.frame(false);
+  paintDigit(seen, first);
+  bars.forEach(({ value }) => { value.textContent = "–"; });
+  strips.forEach(({ fill }) => fill([]));
+  status.textContent = t.waits;
+  element.dataset.answers = 0;
 }
 
 function unitsOf(layer, n, t) {
@@ -180,70 +201,4 @@ function unitsOf(layer, n, t) {
       svg.setAttribute("aria-label", t.layerLabel(n, [...values].filter((value) => value > 0).length, layer.units));
     },
   };
-}
-
-function drawingPad(t, changed) {
-  const canvas = make("canvas", { width: PAD, height: PAD, tabindex: 0, role: "application", "aria-label": t.pad });
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  const frame = make("span", { class: "frame" }), tip = make("span", { class: "tip" }), said = make("span", { class: "unseen", role: "status" });
-  const pen = { x: PAD / 2, y: PAD / 4, down: false };
-  Object.assign(context, { lineCap: "round", lineJoin: "round", lineWidth: PEN, strokeStyle: "#fff" });
-  const grey = () => context.getImageData(0, 0, PAD, PAD).data.filter((_, index) => index % 4 === 0);
-  const percent = (value) => `${(100 * value) / PAD}%`;
-  const moveTip = () => Object.assign(tip.style, { left: percent(pen.x), top: percent(pen.y) });
-  function stroke(from, to) {
-    context.beginPath();
-    context.moveTo(from.x, from.y);
-    context.lineTo(to.x, to.y);
-    context.stroke();
-    changed();
-  }
-  const at = (event) => {
-    const area = canvas.getBoundingClientRect();
-    return { x: ((event.clientX - area.left) * PAD) / area.width, y: ((event.clientY - area.top) * PAD) / area.height };
-  };
-  let from = null;
-  canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    stroke(from = at(event), from);
-  });
-  canvas.addEventListener("pointermove", (event) => { if (from) stroke(from, from = at(event)); });
-  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { from = null; });
-  const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  canvas.addEventListener("keydown", (event) => {
-    const before = { ...pen };
-    if (moves[event.key]) {
-      [pen.x, pen.y] = [pen.x, pen.y].map((value, axis) => Math.min(PAD, Math.max(0, value + 14 * moves[event.key][axis])));
-      if (pen.down) stroke(before, pen);
-    } else if (event.key === " ") {
-      said.textContent = t.pen(pen.down = !pen.down);
-      if (pen.down) stroke(pen, pen);
-    } else if (event.key === "Delete") self.onClear();
-    else return;
-    event.preventDefault();
-    tip.classList.toggle("down", pen.down);
-    moveTip();
-  });
-  moveTip();
-  const self = {
-    element: make("div", { class: "pad" }, canvas, frame, tip, said),
-    grey,
-    onClear() {},
-    load(pixels) {
-      const small = make("canvas");
-      small.width = small.height = SIDE;
-      paintDigit(small, pixels);
-      context.imageSmoothingEnabled = false;
-      context.drawImage(small, 0, 0, PAD, PAD);
-    },
-    frame(visible) {
-      const box = visible && boxOfInk(grey(), PAD);
-      frame.hidden = !box;
-      if (!box) return;
-      const side = Math.max(box.width, box.height); // the square that becomes 20 × 20
-      const left = box.left + (box.width - side) / 2, top = box.top + (box.height - side) / 2;
-      Object.assign(frame.style, { left: percent(left), top: percent(top), width: percent(side), height: percent(side) });
-    },
-  };
-  return self;
 }

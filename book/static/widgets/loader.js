@@ -21,11 +21,19 @@ async function start(element) {
   const data = await response.json();
   const { mount } = await import(`./${name}.js`);
   const stage = document.createElement("div");
-  await mount(stage, { data, base, language, options: element.dataset });
+  const still = [...element.childNodes];
+  const fail = (error) => { // what a widget can only find out later
+    if (!stage.isConnected) return;
+    element.replaceChildren(...still);
+    explain(element, error);
+  };
+  await mount(stage, { data, base, language, options: element.dataset, fail });
   element.replaceChildren(stage);
   element.dataset.started = "true";
 }
 
-for (const element of document.querySelectorAll("[data-widget]")) {
-  start(element).catch((error) => explainWidget(element, TEXTS[language].failed(error.message)));
+function explain(element, error) {
+  explainWidget(element, TEXTS[language].failed(error.message));
 }
+
+for (const element of document.querySelectorAll("[data-widget]")) start(element).catch((error) => explain(element, error));

@@ -18,6 +18,7 @@ const TEXTS = {
     strip: (effect, threshold) => `${effect}, as an interval${threshold === null ? "" : ` against the threshold ${threshold}`}`,
     seeds: (text) => `Independent seeds: ${text}.`,
     finding: (finding) => `${finding}.`,
+    rule: "The rule by which it is judged",
     lookup: "Look it up in the measured table",
     cell: (name, mean, low, high, runs) => `${name}: ${mean} (80 % of ${runs} runs: ${low} to ${high})`,
     lookupTitle: (measures, axis) => `${measures} against ${axis}`,
@@ -38,6 +39,8 @@ const TEXTS = {
     threshold: (value) => `阈值 ${value}`,
     strip: (effect, threshold) => `${effect}的区间${threshold === null ? "" : `，与阈值 ${threshold} 对照`}`,
     seeds: (text) => `独立种子：${text}。`,
+    finding: (finding) => `${finding}。`,
+    rule: "判定规则",
     lookup: "在实测数据表中查看",
     cell: (name, mean, low, high, runs) => `${name}：${mean}（${runs} 次运行中 80 % 在 ${low} 至 ${high} 之间）`,
     lookupTitle: (measures, axis) => `${measures}随${axis}的变化`,
@@ -101,15 +104,19 @@ export function mount(element, { data, base, language, options = {} }) {
 function answer(study, base, texts, language, open) {
   const interval = texts.interval(...[study.value, study.low, study.high].map((value) => number(value, 4)));
   const sentence = texts.effect(study.effect[language], interval);
-  const finding = texts.finding?.(study.finding);
+  const found = study.finding[language];
+  const finding = found && texts.finding(found); // none where it is not the sentence that was translated
+  const caption = study.picture[language];
   return make(
     "div", { class: "answer" },
     ...(finding ? [make("p", { "data-value": "finding" }, finding)] : []),
     make("p", { "data-value": "effect" }, sentence),
     strip(study, texts, language),
     make("p", { class: "quiet-text", "data-value": "seeds" }, texts.seeds(study.seeds[language])),
+    make("details", { "data-value": "rule" }, make("summary", {}, texts.rule), make("p", {}, study.rule[language].replaceAll("`", ""))),
     ...(study.lookup ? [lookUp(study.lookup, texts, language, open)] : []),
-    make("img", { src: new URL(`${study.name}.png`, base).href, alt: finding ?? sentence }),
+    make("img", { src: new URL(`${study.name}.png`, base).href, alt: finding || sentence }),
+    ...(caption ? [make("p", { class: "quiet-text", "data-value": "caption" }, caption)] : []),
   );
 }
 

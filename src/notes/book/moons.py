@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from notes.book.pictures import png
 from notes.data.tasks import Split, load_split
 from notes.figures.canvas import BLUE, ORANGE, SKY, VERMILION, canvas, styled
-from notes.networks.mlp import ClassifierOptions, Mlp, evaluate, fit_classifier, log_loss, to_tensors
+from notes.networks.losses import log_loss
+from notes.networks.mlp import ClassifierOptions, Mlp, evaluate, fit_classifier, to_tensors
 from notes.networks.model_files import predict
 from notes.settings import Settings
 from notes.studies.capacity import small_noisy_set

@@ -4,6 +4,8 @@ The Chinese texts, in verdicts_zh.json, stand beside the English ones that they 
 else by now, the page shows the English.
 """
 
+import importlib
+import inspect
 import re
 from collections import Counter
 from pathlib import Path
@@ -45,6 +47,7 @@ THRESHOLDS: dict[str, tuple[float, bool]] = {
     "vanishing_gradients": (2.0, False),
     "zero_centred": (1.0, True),
 }
+NUMBER = re.compile(r"[+-]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?")
 SEEDS = re.compile(r"(?:^|, )(.+?) in (\d+) of (\d+)(?=, |$)")
 
 
@@ -66,7 +69,10 @@ def compute(root: Path) -> dict[str, Any]:
 
 
 def described(name: str, verdict: dict[str, Any], chinese: dict[str, Any]) -> dict[str, Any]:
-    """Return a study's texts in both languages, its outcome (holds, fails, depends), and its effect with interval."""
+    """Return a study's texts in both languages, its outcome (holds, fails, depends), and its effect with interval.
+
+    Chinese readers also get the caption of a picture whose own texts are English.
+    """
     texts = chinese["studies"][name]
     threshold, logarithmic = THRESHOLDS.get(name, (None, False))
     return {
@@ -75,10 +81,14 @@ def described(name: str, verdict: dict[str, Any], chinese: dict[str, Any]) -> di
         "section": {"en": verdict["notes"], "zh": sections(verdict["notes"], chinese["sections"])},
         "verdict": {"en": verdict["text"], "zh": chinese["verdicts"].get(verdict["text"], verdict["text"])},
         "seeds": {"en": verdict["seeds"], "zh": seeds(verdict["seeds"], chinese["verdicts"])},
-        "finding": verdict["finding"],
+        "finding": {"en": verdict["finding"], "zh": finding(texts["finding"], verdict["finding"])},
+        "picture": {"en": None, "zh": caption(name, texts["picture"])},
         "threshold": threshold,
         "logarithmic": logarithmic,
-        **{part: {"en": verdict[part], "zh": translated(texts[part], verdict[part])} for part in ("claim", "effect")},
+        **{
+            part: {"en": verdict[part], "zh": translated(texts[part], verdict[part])}
+            for part in ("claim", "effect", "rule")
+        },
         **{end: float(f"{verdict[end]:.6g}") for end in ("value", "low", "high")},
     }
 
@@ -86,6 +96,20 @@ def described(name: str, verdict: dict[str, Any], chinese: dict[str, Any]) -> di
 def translated(text: dict[str, str], english: str) -> str:
     """Return the Chinese for an English text, or the English, if it is not the one that was translated."""
     return text["zh"] if text["en"] == english else english
+
+
+def finding(text: dict[str, str], english: str) -> str | None:
+    """Return the Chinese for a sentence with its numbers, or None where it is not the one that was translated.
+
+    `text` has # for each number in English, and in Chinese the places of the numbers: {0}, {1}, …
+    """
+    return text["zh"].format(*NUMBER.findall(english)) if NUMBER.sub("#", english) == text["en"] else None
+
+
+def caption(name: str, text: dict[str, str]) -> str | None:
+    """Return what a study's picture shows, in Chinese, or None where its function says something else by now."""
+    said = inspect.getdoc(importlib.import_module(f"notes.figures.studies.{name}").draw) or ""
+    return text["zh"] if said.partition("\n")[0] == text["en"] else None
 
 
 def sections(notes: str, names: dict[str, str]) -> str:

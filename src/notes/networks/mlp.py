@@ -1,27 +1,25 @@
-"""The multi-layer perceptron: its activations and layers, its losses, and the loop that trains it.
+"""The multi-layer perceptron: its activations and layers, and the loop that trains it.
 
-`by_hand` works out in NumPy what `backward` does here; `regression` is the loop for a single neuron. What goes beyond a
-textbook's loop, such as schedules and weight averaging, is in `extras`. Sections 1 to 4, 7 and 8 of the notes.
+`by_hand` works out in NumPy what `backward` does here; `regression` is the loop for a single neuron; `losses` has what
+is lowered and counted, `extras` what goes beyond a textbook's loop, such as schedules and weight averaging. Sections 1
+to 4, 7 and 8 of the notes.
 """
 
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from notes.data.tasks import Split
 from notes.files import UserError
 from notes.networks import extras
 from notes.networks.linear import Linear
-
-Criterion = Callable[[Tensor, Tensor], Tensor]  # logits (n, outputs) and labels (n,) in, a scalar out
+from notes.networks.losses import Criterion, Remembering, accuracy, make_criterion
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "sigmoid": nn.Sigmoid,
@@ -169,7 +167,7 @@ def fit_classifier(
     network.to(device)
     inputs, labels = to_tensors(train, device)
     held_out = to_tensors(validation, device) if validation else None
-    criterion = make_criterion(options.loss, options.label_smoothing)
+    criterion = Remembering(make_criterion(options.loss, options.label_smoothing))
     optimizer = extras.make_optimizer(
         network, options.optimizer, options.learning_rate, options.weight_decay, options.momentum
     )
@@ -189,6 +187,7 @@ def fit_classifier(
             record: dict[str, float] = {
                 "epoch": epoch,
                 "train/loss": train_epoch(forward, batches, criterion, optimizer),
+                "train/accuracy": criterion.accuracy(),
             }
             if held_out:
                 record["val/loss"], record["val/accuracy"] = evaluate(kept, *held_out, make_criterion(options.loss))
@@ -228,24 +227,9 @@ def shuffled_batches(
         yield inputs.index_select(0, rows), batch_labels
 
 
-def make_criterion(loss: str | Criterion, label_smoothing: float = 0.0) -> Criterion:
-    """Return the loss; label smoothing (Szegedy et al., 2016) is for training."""
-    if not isinstance(loss, str):
-        return loss
-    if loss == "log_loss":
-        return log_loss
-    return partial(functional.cross_entropy, label_smoothing=label_smoothing)
-
-
-def log_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean binary cross-entropy of logits (n, 1) for labels 0 and 1 (n,)."""
-    return functional.binary_cross_entropy_with_logits(logits.squeeze(1), labels.to(logits.dtype))
-
-
 @torch.no_grad()
 def evaluate(network: nn.Module, inputs: Tensor, labels: Tensor, criterion: Criterion) -> tuple[float, float]:
     """Return mean loss and accuracy over a split, in `eval` mode and without gradients."""
     network.eval()
     logits = torch.cat([network(batch) for batch in torch.split(inputs, 1000)])
-    predicted = (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(dim=1)
-    return criterion(logits, labels).item(), (predicted == labels).double().mean().item()
+    return criterion(logits, labels).item(), accuracy(logits, labels)

@@ -21,7 +21,8 @@ from torch import Tensor
 from notes.data.tasks import Split
 from notes.intervals import Interval, mean_interval
 from notes.networks.extras import make_optimizer
-from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier, log_loss, shuffled_batches, to_tensors
+from notes.networks.losses import log_loss
+from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier, shuffled_batches, to_tensors
 from notes.settings import Settings
 from notes.sources.synthetic import make_moons
 from notes.studies.shared.base import Row, Verdict, as_factor, column, text_of

@@ -20,7 +20,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from notes.intervals import mean_interval
-from notes.networks.mlp import Criterion, Mlp, log_loss
+from notes.networks.losses import Criterion, log_loss
+from notes.networks.mlp import Mlp
 from notes.settings import Settings
 from notes.sources.synthetic import make_moons
 from notes.studies.shared.base import Row, Verdict, column

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from notes.intervals import mean_interval
-from notes.networks.mlp import log_loss
+from notes.networks.losses import log_loss
 from notes.settings import Settings
 from notes.studies.shared.base import Row, Verdict, column, rows_where, text_of
 from notes.studies.shared.experiment import generator_for

@@ -1,3 +1,4 @@
+import importlib
 import re
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 
 from notes.book.verdict_tables import Axis, Lookup, Measure, look_up
-from notes.book.verdicts import CHINESE, THRESHOLDS, seeds, translated
+from notes.book.verdicts import CHINESE, THRESHOLDS, caption, finding, seeds, translated
 from notes.files import read_json
 from notes.settings import read_yaml
 from notes.studies.shared.base import choosing
@@ -28,8 +29,14 @@ def test_the_english_that_was_translated_is_that_of_the_study(name):
     assert re.search(r"^\*\*Claim\*\* \(.*?\): (.*)$", section, re.MULTILINE)[1].endswith(text["claim"]["en"])
     assert f"- Effect, {text['effect']['en']}: " in section
     assert re.search(r"^\*\*Verdict: (.*?)\.\*\*", section, re.MULTILINE)[1] in TEXTS["verdicts"]
-    for part in ("claim", "effect"):
-        assert re.search("[\u4e00-\u9fff]", text[part]["zh"])
+    assert text["rule"]["en"] == importlib.import_module(f"notes.studies.{name}").RULE
+    found = re.search(r"^\*\*Verdict: .*?\.\*\* (.*)\.$", section, re.MULTILINE)[1]
+    shown = {"finding": finding(text["finding"], found), "picture": caption(name, text["picture"])}
+    for said in (*shown.values(), *(text[part]["zh"] for part in ("claim", "effect", "rule"))):
+        assert re.search("[\u4e00-\u9fff]", said)
+        assert not re.search(r"(?:\b[a-z]+ ){3}", said)  # no English sentence among it
+    numbers = r"\d[\d,.]*(?:e[+-]?\d+)?(?<![,.])"
+    assert sorted(re.findall(numbers, shown["finding"])) == sorted(re.findall(numbers, found))
 
 
 def test_thresholds_are_those_of_the_parameters():
@@ -51,6 +58,18 @@ def test_thresholds_are_those_of_the_parameters():
 def test_an_english_text_that_changed_is_shown_in_english():
     assert translated({"en": "It holds.", "zh": "成立"}, "It holds.") == "成立"
     assert translated({"en": "It holds.", "zh": "成立"}, "It held.") == "It held."
+
+
+def test_a_finding_keeps_its_numbers_in_chinese_and_is_left_out_where_the_sentence_changed():
+    text = {"en": "To #% it takes # steps, not #", "zh": "{1} 步（而非 {2} 步）即达到 {0}%"}  # noqa: RUF001
+    assert finding(text, "To 80% it takes 1,661 steps, not -3.5e-07") == "1,661 步（而非 -3.5e-07 步）即达到 80%"  # noqa: RUF001
+    assert finding(text, "To 80% it takes at least 1,661 steps, not 3") is None
+
+
+def test_a_picture_whose_function_says_something_else_has_no_chinese_caption():
+    text = TEXTS["studies"]["capacity"]["picture"]
+    assert caption("capacity", text) == text["zh"]
+    assert caption("capacity", text | {"en": "Draw something else."}) is None
 
 
 def test_seeds_are_counted_in_chinese_even_where_a_verdict_has_commas():

@@ -20,15 +20,8 @@ from notes.files import UserError
 from notes.networks import extras
 from notes.networks.determinism import make_deterministic, require_device, require_precision
 from notes.networks.extras import follow_one_cycle, make_optimizer
-from notes.networks.mlp import (
-    ClassifierOptions,
-    Mlp,
-    NonFiniteLossError,
-    evaluate,
-    fit_classifier,
-    log_loss,
-    train_epoch,
-)
+from notes.networks.losses import log_loss
+from notes.networks.mlp import ClassifierOptions, Mlp, NonFiniteLossError, evaluate, fit_classifier, train_epoch
 from notes.params import load_params
 
 
@@ -109,6 +102,24 @@ def test_the_training_loss_counts_the_smaller_last_batch_by_its_size():
     order = torch.randperm(19, generator=generator()).numpy()
     mean_of_batches = (losses[order[:16]].mean() + losses[order[16:]].mean()) / 2
     assert record["train/loss"] != pytest.approx(mean_of_batches, rel=1e-3)
+
+
+@pytest.mark.parametrize(("classes", "outputs", "loss"), [(2, 1, "log_loss"), (4, 4, "cross_entropy")])
+def test_the_training_accuracy_counts_each_sample_once_by_the_weights_that_its_batch_met(classes, outputs, loss):
+    split = blobs(50, classes=classes)
+    network = Spy(3, [8], outputs, dropout=0.5).initialise(generator(1))
+    met = []
+    network.register_forward_hook(
+        lambda _, __, logits: met.append(logits.detach().numpy()) if network.training else None
+    )
+    torch.manual_seed(3)  # of dropout
+    records = fit(network, split, epochs=3, batch_size=16, learning_rate=0.05, loss=loss)
+    order = generator()
+    for epoch, record in enumerate(records):
+        labels = split.targets[torch.randperm(50, generator=order).numpy()]
+        logits = np.concatenate(met[4 * epoch : 4 * epoch + 4])
+        guesses = (logits[:, 0] > 0) if outputs == 1 else logits.argmax(axis=1)
+        assert record["train/accuracy"] == pytest.approx(np.mean(guesses == labels), abs=1e-12)
 
 
 def test_an_epoch_of_sgd_with_momentum_is_the_one_computed_by_hand():
@@ -457,7 +468,9 @@ def test_without_validation_the_last_epoch_is_kept_and_nothing_else_changes():
     alone_records = fit_without_validation(alone, split, epochs=3)
     assert records[-1]["val/best"]  # so that the last epoch is what validation kept too
     assert same(weights(alone), weights(held_out))
-    assert [{"epoch": each["epoch"], "train/loss": each["train/loss"]} for each in records] == alone_records
+    assert [{name: record[name] for name in ("epoch", "train/loss", "train/accuracy")} for record in records] == (
+        alone_records
+    )
 
 
 def test_label_smoothing_mixes_the_target_with_all_classes_while_validation_counts_the_true_one():

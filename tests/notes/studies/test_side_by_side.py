@@ -9,7 +9,8 @@ from torch.nn import functional
 
 from notes.data.tasks import Split
 from notes.networks.extras import make_optimizer
-from notes.networks.mlp import ClassifierOptions, Mlp, evaluate, fit_classifier, log_loss
+from notes.networks.losses import log_loss
+from notes.networks.mlp import ClassifierOptions, Mlp, evaluate, fit_classifier
 from notes.studies.shared.side_by_side import (
     Reached,
     accuracies,

@@ -1,54 +1,31 @@
 """The figure of the study mini_batches."""
 
-import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
-from notes.figures.canvas import BLUE, GREY, VERMILION, canvas, series, styled
-from notes.intervals import mean_interval
-from notes.studies.shared.base import Row, Verdict, choosing, column
-from notes.studies.shared.rates import best_rate, judged
+from notes.figures.canvas import canvas, legend_below, styled
+from notes.figures.rates import HOLLOW, draw_best, draw_rates
+from notes.studies.shared.base import Row, Verdict
 
 
 @styled
 def draw(rows: list[Row], verdict: Verdict) -> Figure:
-    """Show samples over the learning rate, and at each size's best rate samples and updates over the batch size."""
-    figure, (rates, samples, updates) = canvas(verdict.finding, columns=3, width=12, height=4.4)
+    """Show what each learning rate costs, and at the best rates the two ends between which a machine's time lies.
+
+    A duration is no function of the inputs, so none is drawn. A machine that has one sample at a time in hand takes
+    time as samples go by, one that has a whole batch in hand as updates do.
+    """
+    figure, (rates, samples, updates) = canvas(verdict.finding, columns=3, width=10.5, height=4.8)
     sizes = sorted({row["batch_size"] for row in rows})
-    _draw_rates(rates, rows, sizes)
-    for axes, name, text in ((samples, "samples", "samples worked through"), (updates, "updates", "updates")):
-        found = [judged(rows, name, {"batch_size": size}) for size in sizes]
-        for size, values in zip(sizes, found, strict=True):
-            axes.plot([size] * len(values), values, ".", color=GREY, alpha=0.5)
-        means = [np.exp(np.log(values).mean()) for values in found]
-        axes.plot(sizes, means, color=BLUE, marker="o", label="geometric mean")
-        axes.plot(sizes[-1], means[-1], "s", color=VERMILION, markersize=8, label="full batch")
-        axes.set(title=f"{text}, at the best rates", xlabel="batch size", xscale="log", yscale="log")
-        axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
-        _plain_numbers(axes)
-    samples.legend(loc="upper left")
+    sized = {f"{size:,}" if size != sizes[-1] else f"all {size:,}": {"batch_size": size} for size in sizes}
+    draw_rates(rates, rows, sized, "samples")
+    rates.set(title="choosing the learning rate", xlabel=f"learning rate (ring: the best one;\n{HOLLOW})")
+    rates.set_ylabel("samples to the target accuracy")
+    draw_best(samples, rows, sized, "samples")
+    samples.set(title="time, if every sample takes as long", xlabel="batch size, at its best rate")
+    samples.set_ylabel("samples to the target accuracy")
+    draw_best(updates, rows, sized, "updates")
+    updates.set(title="time, if every update takes as long", xlabel="batch size, at its best rate")
+    updates.set_ylabel("updates to the target accuracy")
+    legend_below(figure, rates)
+    figure.legends[0].set_title("batch size: geometric mean, 95 % interval")
     return figure
-
-
-def _draw_rates(axes: Axes, rows: list[Row], sizes: list[int]) -> None:
-    rates = sorted({row["learning_rate"] for row in rows})
-    names = {f"all {size}" if size == sizes[-1] else f"batches of {size}": size for size in sizes}
-    for (name, size), (color, marker) in zip(names.items(), series(names).values(), strict=True):
-        logarithms = [np.log(column(choosing(rows), "samples", batch_size=size, learning_rate=rate)) for rate in rates]
-        value, low, high = (np.exp(ends) for ends in zip(*map(mean_interval, logarithms), strict=True))
-        axes.plot(rates, value, color=color, marker=marker, label=name)
-        axes.fill_between(rates, low, high, color=color, alpha=0.2)
-        best = rates.index(best_rate(rows, "samples", {"batch_size": size}))
-        axes.plot(rates[best], value[best], "o", color=color, markersize=14, fillstyle="none", markeredgewidth=1.5)
-    axes.set(title="samples to the target accuracy", xlabel="learning rate (ring: the best one)")
-    axes.set(xscale="log", yscale="log", ylabel="geometric mean, 95 % interval")
-    axes.set_xticks(rates, [f"{rate:g}" for rate in rates], rotation=45)
-    _plain_numbers(axes)
-    axes.legend(fontsize=9)
-
-
-def _plain_numbers(axes: Axes) -> None:
-    axes.minorticks_off()
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:,g}")

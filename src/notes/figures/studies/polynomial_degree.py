@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from notes.figures.canvas import BLACK, BLUE, GREY, ORANGE, VERMILION, canvas, styled
+from notes.figures.canvas import BLUE, GREEN, GREY, ORANGE, VERMILION, canvas, styled
 from notes.studies.polynomial_degree import best_degree
 from notes.studies.shared.base import Row, Verdict, column, rows_where
 
@@ -28,14 +28,14 @@ def draw(rows: list[Row], verdict: Verdict) -> Figure:
     curves.set(xlabel="feature x", ylabel="target y", ylim=(y.min() - margin, y.max() + margin))
     curves.legend(loc="upper left", fontsize=9)
     for name, label, color, marker in (
-        ("train_rmse", "training rows", BLUE, "o"),
-        ("validation_rmse", "new rows (validation)", VERMILION, "s"),
+        ("train_rmse", "training rows", GREY, "o"),
+        ("validation_rmse", "new rows (validation)", GREEN, "s"),
     ):
         runs = np.array([column(measured, name, degree=degree) for degree in degrees])
         middle = np.exp(np.log(runs).mean(axis=1))
         errors.plot(degrees, middle, color=color, marker=marker, markersize=4, label=label)
         errors.fill_between(degrees, *np.quantile(runs, (0.1, 0.9), axis=1), color=color, alpha=0.2, linewidth=0)
-    errors.axvline(best, color=BLACK, linestyle=":", label=f"best degree: {best}")
+    errors.axvline(best, color=BLUE, linestyle=":", label=f"best degree: {best}")
     errors.set(yscale="log", xlabel="degree (band: middle 80 % of the training sets)", ylabel="RMSE, in units of y")
     errors.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     errors.legend(loc="upper center", fontsize=9)
