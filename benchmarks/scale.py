@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from torch.nn import functional
 
 from harness import (
     ROOT,
@@ -30,7 +29,9 @@ from memory_mapped import IMAGES, LABELS, MemoryMappedImages, make_augmented_set
 from notes.data.tasks import Split
 from notes.files import UserError
 from notes.networks.extras import make_optimizer
+from notes.networks.losses import make_criterion
 from notes.networks.mlp import train_epoch
+from notes.networks.written_out import make_step
 from notes.sources.mnist import read_idx
 from workload import LEARNING_RATE, start, train
 
@@ -120,8 +121,10 @@ def train_mapped(size: int, from_disk: bool) -> float:
     samples = MemoryMappedImages(folder)
     network, generator = start(NETWORK, seed=7)
     optimizer = make_optimizer(network, "adam", LEARNING_RATE)
+    step = make_step(network, make_criterion("cross_entropy"), optimizer)
+    assert step
     started = time.perf_counter()
-    train_epoch(network, samples.batches(BATCH_SIZE, generator), functional.cross_entropy, optimizer)
+    train_epoch(step, samples.batches(BATCH_SIZE, generator))
     return len(samples) / (time.perf_counter() - started)
 
 

@@ -6,7 +6,6 @@ Sections 7 and 8 of the notes.
 from collections.abc import Callable
 from functools import partial
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -31,24 +30,3 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
     """Return the share of rows whose largest logit is that of their label (n,); one logit is that of class 1 of two."""
     predicted = (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(dim=1)
     return (predicted == labels).double().mean().item()
-
-
-class Remembering:
-    """A criterion that remembers what it was asked, and so knows the accuracy over the batches of an epoch.
-
-    It counts what training saw: each batch by the weights of its moment, with dropout, noise and augmentation.
-    """
-
-    def __init__(self, criterion: Criterion) -> None:
-        self.criterion = criterion
-        self.asked: list[tuple[Tensor, Tensor]] = []
-
-    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
-        self.asked.append((logits.detach(), labels))  # counted after the epoch: a count a batch would slow small ones
-        return self.criterion(logits, labels)
-
-    def accuracy(self) -> float:
-        """Return the share of all rows since the last call that were right, and forget them."""
-        logits, labels = (torch.cat(parts) for parts in zip(*self.asked, strict=True))
-        self.asked.clear()
-        return accuracy(logits, labels)

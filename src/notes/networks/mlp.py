@@ -19,7 +19,11 @@ from notes.data.tasks import Split
 from notes.files import UserError
 from notes.networks import extras
 from notes.networks.linear import Linear
-from notes.networks.losses import Criterion, Remembering, accuracy, make_criterion
+from notes.networks.losses import Criterion, accuracy, make_criterion
+from notes.networks.written_out import make_step
+
+# Of a batch, inputs (n, d) and labels (n,), in; out are loss and logits (n, outputs) of before the step.
+Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "sigmoid": nn.Sigmoid,
@@ -101,22 +105,36 @@ class Mlp(nn.Module):
         return {"kind": "mlp", "sizes": self.sizes, **self.options}
 
 
-def train_epoch(
-    forward: Callable[[Tensor], Tensor],
-    batches: Iterable[tuple[Tensor, Tensor]],
-    criterion: Criterion,
-    optimizer: torch.optim.Optimizer,
-) -> float:
-    """Take one step of the optimizer a batch (inputs, labels); return the mean loss over all samples."""
-    losses, sizes = [], []
-    for inputs, labels in batches:
-        loss = criterion(forward(inputs), labels)
+def train_epoch(step: Step, batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[float, float]:
+    """Take a step for each batch (inputs, labels); return mean loss and accuracy over all samples.
+
+    Both are of what training saw: each batch by the weights before its step, with dropout, noise and augmentation.
+    """
+    sizes, losses, logits, labels = [], [], [], []
+    for inputs, batch_labels in batches:
+        loss, outputs = step(inputs, batch_labels)
+        sizes.append(len(batch_labels))
+        losses.append(loss)  # reading a number here would wait for a GPU each time
+        logits.append(outputs)
+        labels.append(batch_labels)
+    mean = np.average(torch.stack(losses).double().cpu().numpy(), weights=sizes)
+    return float(mean), accuracy(torch.cat(logits), torch.cat(labels))
+
+
+def step_by_autograd(
+    forward: Callable[[Tensor], Tensor], criterion: Criterion, optimizer: torch.optim.Optimizer
+) -> Step:
+    """Return the step of every textbook: forward, backward, and one of the optimizer's."""
+
+    def step(inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        logits = forward(inputs)
+        loss = criterion(logits, labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(loss.detach())  # averaged after the epoch: reading a number would wait for a GPU each time
-        sizes.append(len(labels))
-    return float(np.average(torch.stack(losses).double().cpu().numpy(), weights=sizes))
+        return loss.detach(), logits.detach()
+
+    return step
 
 
 @dataclass(frozen=True)
@@ -167,7 +185,7 @@ def fit_classifier(
     network.to(device)
     inputs, labels = to_tensors(train, device)
     held_out = to_tensors(validation, device) if validation else None
-    criterion = Remembering(make_criterion(options.loss, options.label_smoothing))
+    criterion = make_criterion(options.loss, options.label_smoothing)
     optimizer = extras.make_optimizer(
         network, options.optimizer, options.learning_rate, options.weight_decay, options.momentum
     )
@@ -175,7 +193,10 @@ def fit_classifier(
         steps = options.epochs * math.ceil(len(labels) / options.batch_size)
         extras.follow_one_cycle(optimizer, options.learning_rate, steps)
     kept = extras.average_weights(network, optimizer, options.weight_average) if options.weight_average else network
-    forward = extras.in_bfloat16(network, device) if options.precision == "bfloat16" else network
+    if options.precision == "bfloat16":
+        step = step_by_autograd(extras.in_bfloat16(network, device), criterion, optimizer)
+    else:
+        step = make_step(network, criterion, optimizer) or step_by_autograd(network, criterion, optimizer)
     best_loss, best_epoch, best_weights = math.inf, 0, None
 
     try:
@@ -184,11 +205,8 @@ def fit_classifier(
             batches = shuffled_batches(inputs, labels, options.batch_size, generator)
             if augment:
                 batches = ((augment(batch), targets) for batch, targets in batches)
-            record: dict[str, float] = {
-                "epoch": epoch,
-                "train/loss": train_epoch(forward, batches, criterion, optimizer),
-                "train/accuracy": criterion.accuracy(),
-            }
+            record: dict[str, float] = {"epoch": epoch}
+            record["train/loss"], record["train/accuracy"] = train_epoch(step, batches)
             if held_out:
                 record["val/loss"], record["val/accuracy"] = evaluate(kept, *held_out, make_criterion(options.loss))
             if not all(math.isfinite(value) for value in record.values()):

@@ -21,7 +21,15 @@ from notes.networks import extras
 from notes.networks.determinism import make_deterministic, require_device, require_precision
 from notes.networks.extras import follow_one_cycle, make_optimizer
 from notes.networks.losses import log_loss
-from notes.networks.mlp import ClassifierOptions, Mlp, NonFiniteLossError, evaluate, fit_classifier, train_epoch
+from notes.networks.mlp import (
+    ClassifierOptions,
+    Mlp,
+    NonFiniteLossError,
+    evaluate,
+    fit_classifier,
+    step_by_autograd,
+    train_epoch,
+)
 from notes.params import load_params
 
 
@@ -250,9 +258,10 @@ def test_from_one_start_in_one_order_the_plain_network_takes_the_steps_of_scikit
         layer.load_state_dict({"weight": torch.from_numpy(coefficients.T), "bias": torch.from_numpy(intercepts)})
     inputs, labels = torch.from_numpy(split.inputs).double(), torch.from_numpy(split.targets)
     optimizer = make_optimizer(network, "adam", 0.01, weight_decay=alpha / size)
+    step = step_by_autograd(network, functional.cross_entropy, optimizer)
     for _ in range(5):
         batches = zip(inputs.split(size), labels.split(size), strict=True)
-        train_epoch(network, batches, functional.cross_entropy, optimizer)
+        train_epoch(step, batches)
     for layer, coefficients, intercepts in zip(linears, theirs.coefs_, theirs.intercepts_, strict=True):
         # Adam's ε stands before the correction of the bias there, after it here.
         np.testing.assert_allclose(layer.weight.detach(), coefficients.T, atol=1e-5)
