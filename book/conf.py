@@ -21,6 +21,7 @@ katex_css_path = "libraries/katex/katex.min.css"
 locale_dirs = [str(HERE / "locales")]
 gettext_compact = "book"
 gettext_uuid = False
+gettext_location = False
 
 html_theme = "furo"
 html_static_path = [str(HERE / "static")]

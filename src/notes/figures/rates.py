@@ -24,7 +24,7 @@ def draw_rates(axes: Axes, rows: Sequence[Row], contestants: Mapping[str, Case],
     A point is the geometric mean with its 95 % interval, hollow where a run did not reach the target.
     """
     rates = sorted({row["learning_rate"] for row in rows if "learning_rate" in row})
-    step = (rates[-1] / rates[0]) ** (1 / (len(rates) - 1))
+    step = (rates[-1] / rates[0]) ** (1 / max(len(rates) - 1, 1))
     for place, (name, case, color, marker) in enumerate(_looks(contestants)):
         runs = choosing(rows_where(rows, **case))
         beside = step ** (BESIDE * (place - (len(contestants) - 1) / 2))

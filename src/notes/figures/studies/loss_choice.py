@@ -14,7 +14,7 @@ from notes.studies.shared.rates import judged, ratio
 @styled
 def draw(rows: list[Row], verdict: Verdict) -> Figure:
     """Draw the gradient over the margin, the epochs over the learning rate, and the ratios that the rule compares."""
-    figure, (gradients, training, compared) = canvas(verdict.finding, columns=3, width=10.5, height=4.8)
+    figure, (gradients, training, compared) = canvas(verdict.finding, columns=3, width=10.5, height=5.2)
     losses = {str(row["loss"]): runs_of(str(row["loss"])) for row in rows}
     for name, (color, _) in series(losses).items():
         curve = rows_where(rows, kind="gradient", loss=name)[: len(MARGINS)]  # equal for all seeds
@@ -51,5 +51,5 @@ def _draw_ratios(axes: Axes, rows: list[Row], losses: list[str]) -> None:
     axes.set_xlim(-0.5, len(rivals) - 0.5)
     axes.grid(visible=False, axis="x")
     axes.set(title=f"against {REFERENCE}, at the best rates", xlabel=f"small: by each seed; large: by all {len(seeds)}")
-    axes.set_ylabel("epochs, as a multiple (dashed: as many)")
+    axes.set_ylabel("times as many epochs (dashed: 1)")
     plain_logarithmic(axes)

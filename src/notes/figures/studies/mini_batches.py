@@ -14,7 +14,7 @@ def draw(rows: list[Row], verdict: Verdict) -> Figure:
     A duration is no function of the inputs, so none is drawn. A machine that has one sample at a time in hand takes
     time as samples go by, one that has a whole batch in hand as updates do.
     """
-    figure, (rates, samples, updates) = canvas(verdict.finding, columns=3, width=10.5, height=4.8)
+    figure, (rates, samples, updates) = canvas(verdict.finding, columns=3, width=10.5, height=5.2)
     sizes = sorted({row["batch_size"] for row in rows})
     sized = {f"{size:,}" if size != sizes[-1] else f"all {size:,}": {"batch_size": size} for size in sizes}
     draw_rates(rates, rows, sized, "samples")
