@@ -31,7 +31,7 @@ from notes.files import UserError
 from notes.networks.extras import make_optimizer
 from notes.networks.losses import make_criterion
 from notes.networks.mlp import train_epoch
-from notes.networks.written_out import make_step
+from notes.networks.steps import write_out
 from notes.sources.mnist import read_idx
 from workload import LEARNING_RATE, start, train
 
@@ -121,7 +121,7 @@ def train_mapped(size: int, from_disk: bool) -> float:
     samples = MemoryMappedImages(folder)
     network, generator = start(NETWORK, seed=7)
     optimizer = make_optimizer(network, "adam", LEARNING_RATE)
-    step = make_step(network, make_criterion("cross_entropy"), optimizer)
+    step = write_out(network, make_criterion("cross_entropy"), optimizer)
     assert step
     started = time.perf_counter()
     train_epoch(step, samples.batches(BATCH_SIZE, generator))

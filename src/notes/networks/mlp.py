@@ -1,8 +1,8 @@
 """The multi-layer perceptron: its activations and layers, and the loop that trains it.
 
-`by_hand` works out in NumPy what `backward` does here; `regression` is the loop for a single neuron; `losses` has what
-is lowered and counted, `extras` what goes beyond a textbook's loop, such as schedules and weight averaging. Sections 1
-to 4, 7 and 8 of the notes.
+`steps` has one step of the loop, `losses` what is lowered and counted, `extras` what goes beyond a textbook's loop,
+such as schedules and weight averaging. `by_hand` works out in NumPy what `backward` does here; `regression` is the loop
+for a single neuron. Sections 1 to 4, 7 and 8 of the notes.
 """
 
 import copy
@@ -20,10 +20,7 @@ from notes.files import UserError
 from notes.networks import extras
 from notes.networks.linear import Linear
 from notes.networks.losses import Criterion, accuracy, make_criterion
-from notes.networks.written_out import make_step
-
-# Of a batch, inputs (n, d) and labels (n,), in; out are loss and logits (n, outputs) of before the step.
-Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+from notes.networks.steps import Step, step_by_autograd, write_out
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "sigmoid": nn.Sigmoid,
@@ -121,22 +118,6 @@ def train_epoch(step: Step, batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[f
     return float(mean), accuracy(torch.cat(logits), torch.cat(labels))
 
 
-def step_by_autograd(
-    forward: Callable[[Tensor], Tensor], criterion: Criterion, optimizer: torch.optim.Optimizer
-) -> Step:
-    """Return the step of every textbook: forward, backward, and one of the optimizer's."""
-
-    def step(inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        logits = forward(inputs)
-        loss = criterion(logits, labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss.detach(), logits.detach()
-
-    return step
-
-
 @dataclass(frozen=True)
 class ClassifierOptions:
     """How `fit_classifier` trains; the names and meanings are those of `train_mlp` in params.yaml.
@@ -193,10 +174,9 @@ def fit_classifier(
         steps = options.epochs * math.ceil(len(labels) / options.batch_size)
         extras.follow_one_cycle(optimizer, options.learning_rate, steps)
     kept = extras.average_weights(network, optimizer, options.weight_average) if options.weight_average else network
-    if options.precision == "bfloat16":
-        step = step_by_autograd(extras.in_bfloat16(network, device), criterion, optimizer)
-    else:
-        step = make_step(network, criterion, optimizer) or step_by_autograd(network, criterion, optimizer)
+    forward = extras.in_bfloat16(network, device) if options.precision == "bfloat16" else network
+    step = write_out(network, criterion, optimizer) if type(network) is Mlp and forward is network else None
+    step = step or step_by_autograd(forward, criterion, optimizer)
     best_loss, best_epoch, best_weights = math.inf, 0, None
 
     try:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from notes.data.tasks import Split
-from notes.networks import linear, mlp, written_out
+from notes.networks import linear, mlp, steps
 from notes.networks.determinism import make_deterministic
 from notes.networks.losses import make_criterion
 from notes.networks.mlp import ClassifierOptions, Mlp, fit_classifier
@@ -47,13 +47,11 @@ def train(sizes, network_options, options):
 @pytest.mark.parametrize("case", CASES)
 def test_it_trains_to_the_same_bits_as_autograd(case, portable, monkeypatch):
     monkeypatch.setattr(linear, "PORTABLE", portable)
-    steps = []
-    monkeypatch.setattr(
-        mlp, "make_step", lambda *arguments: steps.append(written_out.make_step(*arguments)) or steps[-1]
-    )
+    made = []
+    monkeypatch.setattr(mlp, "write_out", lambda *arguments: made.append(steps.write_out(*arguments)) or made[-1])
     network, history = train(*CASES[case])
-    assert steps[0] is not None
-    monkeypatch.setattr(mlp, "make_step", lambda *arguments: None)
+    assert made[0] is not None
+    monkeypatch.setattr(mlp, "write_out", lambda *arguments: None)
     reference, expected = train(*CASES[case])
     assert history == expected
     assert history[-1]["train/loss"] < history[0]["train/loss"]
@@ -63,7 +61,7 @@ def test_it_trains_to_the_same_bits_as_autograd(case, portable, monkeypatch):
 
 def make(network):
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
-    return written_out.make_step(network, make_criterion("cross_entropy"), optimizer)
+    return steps.write_out(network, make_criterion("cross_entropy"), optimizer)
 
 
 @pytest.mark.parametrize("options", [{"activation": "gelu"}, {"activation": "leaky_relu"}, {"noise": 0.1}])
@@ -79,7 +77,7 @@ def test_on_another_device_it_is_left_to_autograd():
 def test_a_criterion_of_the_caller_s_own_is_asked_for_its_slope():
     squared = partial(torch.nn.functional.mse_loss)
     network = Mlp(2, [], 1)
-    step = written_out.make_step(network, squared, torch.optim.SGD(network.parameters(), lr=0.0))
+    step = steps.write_out(network, squared, torch.optim.SGD(network.parameters(), lr=0.0))
     inputs, targets = torch.randn(6, 2), torch.randn(6, 1)
     loss, outputs = step(inputs, targets)
     torch.testing.assert_close(loss, ((outputs - targets) ** 2).mean())

@@ -1,8 +1,8 @@
-"""A step of training written out: forward, backward and Adam by name, without autograd and its search for what to do.
+"""A step of training: by autograd, as every textbook has it, and written out, the same without what autograd costs.
 
-It is for a CPU, and for layers whose slope is known here. Nothing is approximated: the same kernels work on the same
-numbers in the same order as in `mlp.step_by_autograd`, so that every weight is the same bit for bit, in half the time
-where batches are small. `by_hand` has the formulas, with their sources.
+Written out it is for a CPU, and for layers whose slope is known here. Nothing is approximated: the same kernels work on
+the same numbers in the same order, so that every weight is the same bit for bit, in half the time where batches are
+small. `by_hand` has the formulas, with their sources.
 """
 
 from collections.abc import Callable
@@ -30,6 +30,26 @@ ACTIVATIONS: dict[type[nn.Module], tuple[Callable[[Tensor], Tensor], Callable[[T
     nn.Sigmoid: (torch.sigmoid_, aten.sigmoid_backward),
     nn.Tanh: (torch.tanh_, aten.tanh_backward),
 }
+
+
+# Of a batch, inputs (n, d) and labels (n,), in; out are loss and logits (n, outputs) of before the step.
+Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def step_by_autograd(
+    forward: Callable[[Tensor], Tensor], criterion: Criterion, optimizer: torch.optim.Optimizer
+) -> Step:
+    """Return the step of every textbook: forward, backward, and one of the optimizer's."""
+
+    def step(inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        logits = forward(inputs)
+        loss = criterion(logits, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.detach(), logits.detach()
+
+    return step
 
 
 class Layer(Protocol):
@@ -123,10 +143,8 @@ class Dropout:
         return gradient * self.mask
 
 
-def make_step(
-    network: "Mlp", criterion: Criterion, optimizer: torch.optim.Optimizer
-) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None:
-    """Return the same step as `mlp.step_by_autograd`, or None where there is no other, or where hooks watch it."""
+def write_out(network: "Mlp", criterion: Criterion, optimizer: torch.optim.Optimizer) -> Step | None:
+    """Return the same step as `step_by_autograd`, or None where there is no other, or where hooks watch it."""
     on_cpu = all(values.device.type == "cpu" for values in network.parameters())
     watched = any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
     written = [_written(layer, first=number == 0) for number, layer in enumerate(network.layers)]
