@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from checks import Exercise, close, require
 from notes.networks.mlp import Mlp, shuffled_batches, train_epoch
+from notes.networks.steps import step_by_autograd
 
 Batches = Iterator[tuple[Tensor, Tensor]]
 RATE = 0.5
@@ -143,7 +144,7 @@ EPOCH = Exercise(
     cases=strategies.integers(0, 2**16),
     run=run_epoch,
     judge=judge_epoch,
-    solution=train_epoch,
+    solution=lambda *given: train_epoch(step_by_autograd(given[0], *given[2:]), given[1])[0],
     mistakes={
         "Gradients of the last batch are still there: clear them before backward().": epoch_with(clear="never"),
         "No weight has moved: step() comes after backward(), and no zero_grad() between the two.": epoch_with(
