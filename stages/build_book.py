@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from notes.files import UserError, write_bytes
@@ -40,9 +41,12 @@ def build(target: Path, language: str, title: str) -> None:
     command = [sys.executable, "-m", "sphinx", "--builder=html", "--conf-dir=.", f"--doctree-dir={scratch}"]
     command += ["--fail-on-warning", "--fresh-env", "--quiet", "--no-color", f"--define=language={language}"]
     command.append(f"--define=html_title={title}")
-    built = subprocess.run([*command, "pages", str(target)], capture_output=True, text=True)
-    if built.returncode:
-        raise UserError(f"the book could not be built: {built.stderr.strip()}")
+    # A file, not a pipe: that would stay open with the renderer of formulas, which may outlive a Sphinx that fails.
+    with tempfile.TemporaryFile("w+") as said:
+        built = subprocess.run([*command, "pages", str(target)], stdout=said, stderr=subprocess.STDOUT)
+        said.seek(0)
+        if built.returncode:
+            raise UserError(f"the book could not be built: {said.read().strip()}")
     shutil.rmtree(scratch)
     # What Sphinx remembers of a build; it holds no page.
     for name in (".buildinfo", "objects.inv"):
