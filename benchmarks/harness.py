@@ -5,6 +5,8 @@ import math
 import os
 import platform
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -106,6 +108,13 @@ def own_process(numeric: str = "native") -> Iterator[Callable[..., Any]]:
             set_up(numeric)
             executor.submit(int).result()
         yield lambda function, *arguments: executor.submit(function, *arguments).result()
+
+
+def install(folder: Path, packages: Sequence[str]) -> Path:
+    """Install packages into an environment of their own; return the folder of its programs."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    subprocess.run([folder / "bin/pip", "install", "--quiet", *packages], check=True, stderr=subprocess.DEVNULL)
+    return folder / "bin"
 
 
 def require_files(*paths: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clone import DVC
-from harness import Measurement, figures, interleaved, spread, summarise, table
+from harness import Measurement, figures, install, interleaved, spread, summarise, table
 from notes.files import UserError
 
 PROVENN = [sys.executable, "-P", "-m", "provenn"]
@@ -46,17 +46,10 @@ SequentialRunner().run(Pipeline(nodes), DataCatalog({name: Text(name) for pair i
 def measure(quick: bool) -> dict[str, Any]:
     """Return the measurements for 53 stages and, unless it is `quick`, for 500."""
     with tempfile.TemporaryDirectory(prefix="provenn-bench-") as folder:
-        rivals = install(Path(folder) / "rivals")
+        rivals = install(Path(folder) / "rivals", RIVALS)
         return {
             str(count): of_size(count, Path(folder) / str(count), rivals, 3) for count in ([53] if quick else [53, 500])
         }
-
-
-def install(folder: Path) -> Path:
-    """Return the folder of the rivals' programs, in an environment of their own."""
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    subprocess.run([folder / "bin/pip", "install", "--quiet", *RIVALS], check=True, stderr=subprocess.DEVNULL)
-    return folder / "bin"
 
 
 def of_size(count: int, folder: Path, rivals: Path, rounds: int) -> dict[str, dict[str, Measurement]]:
