@@ -130,7 +130,8 @@ the two ways to take a step; they give the same bits.
 {table(["loop", "images/s (lowest to highest round)"], [[text, spread(speeds[name])] for name, text in loops.items()])}
 
 Beside [JAX](https://docs.jax.dev) ({JAX.replace("==", " ")}), where an epoch is one compiled scan over its batches;
-compiling is not counted. Both have one thread and AVX2 alone, ours in the pipeline's numeric mode, `portable`; images/s:
+compiling is not counted. Both have one thread and AVX2 alone, ours in the pipeline's numeric mode, `portable`.
+Images/s:
 
 {table(["network", "ours", "JAX"], beside)}
 
@@ -146,8 +147,8 @@ all inputs but the images'), 784-512-512-10 needs {operations_per_image(WIDE):,}
 
 The loop with its step by autograd, timed by hooks between its parts, a batch at a time. *Its products alone* are the
 step's own matrix products at these shapes, timed outside the loop; *at the peak* is what they would take at the peak's
-speed. What a step takes beyond its products is the other operations (biases, ReLU, softmax, Adam), each with a fixed cost to start it
-that a small batch cannot spread over many images. Written out, a step has less of that cost.
+speed. What a step takes beyond its products is the other operations (biases, ReLU, softmax, Adam), each with a fixed
+cost to start it that a small batch cannot spread over many images. Written out, a step has less of that cost.
 
 {profile_table(result["profiles"])}"""
 
