@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+from sphinxcontrib import katex
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
@@ -16,6 +18,7 @@ highlight_language = "python"
 
 # Formulas are written into the pages while they are built: no page fetches anything from elsewhere.
 katex_prerender = True
+katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 120.0  # seconds; its own 5 are too few on a machine with other work
 katex_css_path = "libraries/katex/katex.min.css"
 
 locale_dirs = [str(HERE / "locales")]

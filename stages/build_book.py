@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from notes.files import UserError, write_bytes
@@ -40,9 +41,12 @@ def build(target: Path, language: str, title: str) -> None:
     command = [sys.executable, "-m", "sphinx", "--builder=html", "--conf-dir=.", f"--doctree-dir={scratch}"]
     command += ["--fail-on-warning", "--fresh-env", "--quiet", "--no-color", f"--define=language={language}"]
     command.append(f"--define=html_title={title}")
-    built = subprocess.run([*command, "pages", str(target)], capture_output=True, text=True)
-    if built.returncode:
-        raise UserError(f"the book could not be built: {built.stderr.strip()}")
+    # A file, not a pipe: a helper of Sphinx that outlives it would hold a pipe open for good.
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
+        built = subprocess.run([*command, "pages", str(target)], stdout=subprocess.DEVNULL, stderr=said)
+        if built.returncode:
+            said.seek(0)
+            raise UserError(f"the book could not be built: {said.read().strip()}")
     shutil.rmtree(scratch)
     # What Sphinx remembers of a build; it holds no page.
     for name in (".buildinfo", "objects.inv"):
