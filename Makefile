@@ -127,7 +127,7 @@ exercise: $(READY) ## Check what you wrote for an exercise: make exercise N=1
 .PHONY: translate
 translate: $(READY) ## Bring the list of the book's texts to translate up to date with its pages
 	cd book && ../$(BIN)/python -m sphinx --builder=gettext --conf-dir=. --quiet pages .dvc/tmp/texts
-	cd book && ../$(BIN)/pybabel update --width=108 --ignore-obsolete --input-file=.dvc/tmp/texts/book.pot \
+	cd book && ../$(BIN)/pybabel update --width=110 --ignore-obsolete --input-file=.dvc/tmp/texts/book.pot \
 		--output-dir=locales --domain=book --locale=zh_CN
 
 .PHONY: screenshot

@@ -18,7 +18,7 @@ highlight_language = "python"
 
 # Formulas are written into the pages while they are built: no page fetches anything from elsewhere.
 katex_prerender = True
-katex.STARTUP_TIMEOUT = 120.0  # seconds; the default, 5, is too few for Node.js on a machine with other work
+katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 120.0  # seconds; its own 5 are too few on a machine with other work
 katex_css_path = "libraries/katex/katex.min.css"
 
 locale_dirs = [str(HERE / "locales")]

@@ -41,11 +41,11 @@ def build(target: Path, language: str, title: str) -> None:
     command = [sys.executable, "-m", "sphinx", "--builder=html", "--conf-dir=.", f"--doctree-dir={scratch}"]
     command += ["--fail-on-warning", "--fresh-env", "--quiet", "--no-color", f"--define=language={language}"]
     command.append(f"--define=html_title={title}")
-    # A file, not a pipe: that would stay open with the renderer of formulas, which may outlive a Sphinx that fails.
-    with tempfile.TemporaryFile("w+") as said:
-        built = subprocess.run([*command, "pages", str(target)], stdout=said, stderr=subprocess.STDOUT)
-        said.seek(0)
+    # A file, not a pipe: a helper of Sphinx that outlives it would hold a pipe open for good.
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
+        built = subprocess.run([*command, "pages", str(target)], stdout=subprocess.DEVNULL, stderr=said)
         if built.returncode:
+            said.seek(0)
             raise UserError(f"the book could not be built: {said.read().strip()}")
     shutil.rmtree(scratch)
     # What Sphinx remembers of a build; it holds no page.

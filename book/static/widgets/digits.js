@@ -181,7 +181,7 @@ export async function mount(element, { data, base, language, fail }) {
   pad.load(first);
   pad.frame(false);
   paintDigit(seen, first);
-  bars.forEach(({ value }) => { value.textContent = "–"; });
+  bars.forEach(({ bar, value }) => [bar.style.width, value.textContent] = [0, "–"]);
   strips.forEach(({ fill }) => fill([]));
   status.textContent = t.waits;
   element.dataset.answers = 0;

@@ -107,6 +107,7 @@ function answer(study, base, texts, language, open) {
   const found = study.finding[language];
   const finding = found && texts.finding(found); // none where it is not the sentence that was translated
   const caption = study.picture[language];
+  const picture = new URL(`${study.name}.png`, base).href;
   return make(
     "div", { class: "answer" },
     ...(finding ? [make("p", { "data-value": "finding" }, finding)] : []),
@@ -115,7 +116,7 @@ function answer(study, base, texts, language, open) {
     make("p", { class: "quiet-text", "data-value": "seeds" }, texts.seeds(study.seeds[language])),
     make("details", { "data-value": "rule" }, make("summary", {}, texts.rule), make("p", {}, study.rule[language].replaceAll("`", ""))),
     ...(study.lookup ? [lookUp(study.lookup, texts, language, open)] : []),
-    make("img", { src: new URL(`${study.name}.png`, base).href, alt: finding || sentence }),
+    make("a", { href: picture, class: "picture" }, make("img", { src: picture, alt: finding || sentence })), // to be enlarged on a phone
     ...(caption ? [make("p", { class: "quiet-text", "data-value": "caption" }, caption)] : []),
   );
 }
