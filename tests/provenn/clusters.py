@@ -11,15 +11,15 @@ from pathlib import Path
 from repository import PROJECT, Repository
 
 WORK = """
-import json, os, pathlib, sys
+import json, os, pathlib, sys, time
 name, *paths = sys.argv[1:]
 with open(os.environ["NOTES"], "a") as notes:
     notes.write(f"{name}\\n")
-for wait in (pathlib.Path(os.environ["NOTES"]).with_suffix(f".{name}"),):
-    if wait.exists():
-        wait.with_suffix(".reached").write_text(str(os.getpid()))
-        while wait.exists():
-            __import__("time").sleep(0.05)
+wait = pathlib.Path(os.environ["NOTES"]).with_suffix(f".{name}")
+if wait.exists():
+    wait.with_suffix(".reached").write_text(str(os.getpid()))
+while wait.exists():
+    time.sleep(0.05)
 read = "".join(f"{file}: {file.read_text()}" for path in paths for file in sorted(
     pathlib.Path(path).rglob("*") if pathlib.Path(path).is_dir() else [pathlib.Path(path)]) if file.is_file())
 print("made by", name, "of", len(read), "characters", os.environ.get("OMP_NUM_THREADS"))
@@ -29,6 +29,8 @@ json.dump({"length": len(read), "rate": 1e-05}, open(f"{name}.json", "w"))
 SHELL = """
 set -e
 echo folder >> "$NOTES"
+if [ -e "${NOTES%.notes}.folder" ]; then echo $$ > "${NOTES%.notes}.reached"; fi
+while [ -e "${NOTES%.notes}.folder" ]; do sleep 0.1; done
 mkdir -p made/deep
 echo one > made/one.txt
 printf '#!/bin/sh\\necho run\\n' > made/deep/two.sh
@@ -137,9 +139,21 @@ class Cluster:
             )
 
 
+def hold(repository: Repository, name: str) -> Path:
+    """Let a stage wait once it runs; return the file that then has its process."""
+    wait = Path(repository.environment["NOTES"]).with_suffix(f".{name}")
+    wait.touch()
+    return wait.with_suffix(".reached")
+
+
+def release(repository: Repository, name: str) -> None:
+    """Let a stage go on."""
+    Path(repository.environment["NOTES"]).with_suffix(f".{name}").unlink()
+
+
 def wait_for(path: Path) -> str:
     """Wait until a file has a content; return it."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         if path.is_file() and (text := path.read_text()):
             return text

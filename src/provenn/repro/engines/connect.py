@@ -23,7 +23,7 @@ def at_engine(
     from provenn.repro.engines.dispatch import FOLDER, Dispatcher
     from provenn.repro.engines.objects import default_remote
 
-    if address != "local":
+    if address.partition("://")[2]:
         default_remote(repo)
     engine = open_engine(address, slots, str(Path(repo.root_dir) / FOLDER))
     try:
@@ -54,7 +54,7 @@ def open_engine(address: str, slots: int, folder: str) -> "Engine":
 
             return RayEngine.connect(host) if host else RayEngine.start(slots)
     except ModuleNotFoundError as error:
-        if error.name != package:
+        if (error.name or "").partition(".")[0] not in ("dask", "distributed", "ray", "grpc"):
             raise
         raise UserError(f"--on {address} needs {package}: install it with `pip install 'provenn[{extra}]'`.") from None
     raise UserError(f"--on {address} names no engine: use dask://host:8786, ray://host:10001, local or ray.")

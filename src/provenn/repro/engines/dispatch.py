@@ -35,13 +35,14 @@ class Dispatcher:
         """Take an engine for a repository; a stage waits `wait_s` for a node. Raises UserError without a remote."""
         self.repo, self.engine, self.wait_s, self.note = repo, engine, wait_s, note
         self.root = Path(repo.root_dir)
-        here = engine.name == "local" and not repo.config["core"].get("remote")
-        self._remote = _remote_here(repo) if here else default_remote(repo)
+        here = "://" not in engine.name  # started here, for this run
+        own = here and not repo.config["core"].get("remote")
+        self._remote = _remote_here(repo) if own else default_remote(repo)
         self._objects = Objects(repo, self._remote)
         there = self._objects.repo.cloud.get_remote(self._remote)
         # A folder is that of this machine, or of one that both see; DVC takes a relative one from the copy.
         self._url = there.path if there.fs.protocol in ("local", "file") else None
-        self._node = str(self.root / FOLDER) if engine.name == "local" else None
+        self._node = str(self.root / FOLDER) if here else None
         self._sources: Sources | None = None
         self._sent = ""
         self._platforms: dict[str, str] = {}

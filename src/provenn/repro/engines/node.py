@@ -58,7 +58,7 @@ def run_job(text: str) -> str:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {"PYTHONUNBUFFERED": "1", MARK: f"{place}//"},
+                env=_inherited() | {"PYTHONUNBUFFERED": "1", MARK: f"{place}//"},
                 pass_fds=[lock.fileno()],  # the place stays taken as long as the supervisor lives
                 start_new_session=True,
             )
@@ -104,6 +104,11 @@ def _place(folder: Path) -> Iterator[tuple[Path, IO[str]]]:
             end(lambda: find(mark))  # noqa: B023
             yield place, lock
             return
+
+
+def _inherited() -> dict[str, str]:
+    """Return the worker's environment without what lets one into the cluster, which is no stage's business."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH_")}
 
 
 def _end_of(log: Path) -> str:

@@ -1,5 +1,7 @@
 """Ray: a job is a task of the driver, and ends with it."""
 
+import os
+import secrets
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
@@ -35,8 +37,13 @@ class RayEngine:
 
     @classmethod
     def start(cls, slots: int) -> "RayEngine":
-        """Return a new cluster on this machine, which ends with this process."""
-        ray.init("local", num_cpus=slots, include_dashboard=False, _node_ip_address="127.0.0.1", **_OPTIONS)
+        """Return a new cluster on this machine, which ends with this process.
+
+        Ray listens on all of the machine's addresses whatever it is told, so that it is given a token here.
+        """
+        if "RAY_AUTH_MODE" not in os.environ:
+            os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        ray.init("local", num_cpus=slots, include_dashboard=False, **_OPTIONS)
         return cls("ray")
 
     def submit(self, key: str, job: str, resources: Resources) -> "RayJob":

@@ -6,7 +6,6 @@ import shutil
 import stat
 import tarfile
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,8 +80,7 @@ def lay_out(archive: Path, folder: Path, kept: Iterable[str]) -> None:
         _sweep(folder, wanted, {str(parent) for name in wanted for parent in Path(name).parents})
         content.extraction_filter = staticmethod(lambda member, path: member)  # ours: its digest was compared
         for member in content:
-            with suppress(FileNotFoundError):
-                (folder / member.name).unlink()
+            _remove(folder / member.name)
             content.extract(member, folder)
 
 
@@ -95,7 +93,12 @@ def _sweep(folder: Path, wanted: set[str], parents: set[str], below: str = "") -
                 continue
             if is_folder and name in parents:
                 _sweep(folder, wanted, parents, name)
-            elif is_folder:
-                shutil.rmtree(entry.path)
             else:
-                Path(entry.path).unlink()
+                _remove(Path(entry.path))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
