@@ -130,7 +130,7 @@ def can_hash(stage: Any) -> bool:
     """Tell whether DVC keeps runs of a stage in its run cache."""
     from dvc.stage.cache import _can_hash
 
-    return bool(_can_hash(stage))
+    return all(dependency.exists for dependency in stage.deps) and bool(_can_hash(stage))
 
 
 @contextmanager
