@@ -1,4 +1,4 @@
-"""Dask clusters for tests: a scheduler, and workers whose nodes share no folder with each other or the repository."""
+"""Clusters for tests, of Dask and of Ray, whose nodes share no folder with each other or with the repository."""
 
 import os
 import socket
@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 from repository import PROJECT, Repository
 
 WORK = """
@@ -100,11 +101,13 @@ class Cluster:
     def __init__(self, folder: Path, repository: Repository) -> None:
         self.folder, self.repository = folder, repository
         folder.mkdir()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.host = f"127.0.0.1:{free.getsockname()[1]}"
+        self.host = f"127.0.0.1:{free_port()}"
         self.address = f"dask://{self.host}"
         self.workers: list[subprocess.Popen[bytes]] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """Start the scheduler."""
         self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", self.host.rpartition(":")[2])
 
     def add_worker(self, *options: str, name: str = "") -> "subprocess.Popen[bytes]":
@@ -124,19 +127,62 @@ class Cluster:
             process.wait()
 
     def _start(self, *arguments: str, **variables: str) -> "subprocess.Popen[bytes]":
-        own = {"PYTHONPATH": str(PROJECT / "src"), "DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "false"}
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_"))}
-        notes = {"NOTES": self.repository.environment["NOTES"]}
-        path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-        with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-P", "-m", "dask", *arguments, "--no-dashboard"],
-                cwd=self.folder,
-                env=inherited | own | notes | path | variables,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-            )
+        command = [sys.executable, "-P", "-m", "dask", *arguments, "--no-dashboard"]
+        return start(self.folder, self.repository, command, **variables)
+
+
+class RayCluster:
+    """A cluster of Ray with one node, its client port open to those who have the token."""
+
+    def __init__(self, folder: Path, repository: Repository) -> None:
+        folder.mkdir()
+        port = free_port()
+        self.address = f"ray://127.0.0.1:{port}"
+        self.token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+        ports = (f"--port={free_port()}", f"--ray-client-server-port={port}", "--node-ip-address=127.0.0.1")
+        options = ("--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}/ray")
+        command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", *ports, *options]
+        places = {"PROVENN_NODE": str(folder / "node"), "HOME": str(folder)}
+        self._head = start(folder, repository, command, **places, **self.token)
+        deadline = time.monotonic() + 300
+        while time.monotonic() < deadline:
+            with socket.socket() as client:
+                if client.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.5)
+
+    def close(self) -> None:
+        """End everything."""
+        processes = psutil.Process(self._head.pid).children(recursive=True)
+        self._head.kill()
+        self._head.wait()
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+def start(folder: Path, repository: Repository, command: list[str], **variables: str) -> "subprocess.Popen[bytes]":
+    """Start a process of a cluster, its output going to `log` in the folder."""
+    foreign = ("GIT_", "DVC_", "RAY_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    own = {"PYTHONPATH": str(PROJECT / "src"), "NOTES": repository.environment["NOTES"], "PATH": path}
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=inherited | own | variables,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )
+
+
+def free_port() -> int:
+    """Return a port on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def hold(repository: Repository, name: str) -> Path:

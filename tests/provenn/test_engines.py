@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from clusters import Cluster, hold, prepare, ran, release, wait_for, worked
+from clusters import Cluster, RayCluster, hold, prepare, ran, release, wait_for, worked
 from repository import Repository
 
 pytest.importorskip("distributed")
@@ -141,6 +141,26 @@ def test_without_a_node_there_is_a_sentence_that_says_how_to_start_one(small, cl
     assert "--resources 'GPU=1'`" in finished.stdout
 
 
+def test_a_scheduler_that_dies_and_a_remote_that_takes_nothing_are_each_a_sentence(small, cluster):
+    small.define({"long": worked("long")})
+    cluster.add_worker()
+    reached = hold(small, "long")
+    driver = small.start("provenn", "repro", "long", "--on", cluster.address)
+    process = psutil.Process(int(wait_for(reached)))
+    cluster.scheduler.kill()
+    out, _ = driver.communicate(timeout=300)
+    assert driver.returncode == 1
+    assert "long was lost at dask://" in out
+    process.wait(timeout=120)
+
+    release(small, "long")
+    cluster.restart()
+    small.dvc("remote", "modify", "store", "url", "/dev/null/nowhere")
+    out = small.provenn("repro", "long", "--on", cluster.address, code=1).stdout
+    assert "what it needs could not be sent" in out
+    assert ran(small) == ["long"]
+
+
 def test_what_is_missing_is_said_in_a_sentence(small):
     assert "names no engine" in small.provenn("repro", "--on", "slurm", code=1).stderr
     assert "`dask scheduler` starts one" in small.provenn("repro", "--on", "dask://127.0.0.1:9", code=1).stderr
@@ -171,5 +191,18 @@ def test_ray_makes_the_same_bytes_and_lets_nobody_in_without_its_token(small, tm
     release(small, "folder")
     out, err = driver.communicate(timeout=300)
     assert driver.returncode == 0, out + err
+    assert files(small.root) == files(serial.root)
+    assert ran(small) == ran(serial)
+
+
+def test_a_cluster_of_ray_makes_the_same_bytes(small, tmp_path, nowhere):
+    pytest.importorskip("ray")
+    serial = prepare(Repository.make(tmp_path / "serial"))
+    serial.dvc("repro", "--all-pipelines")
+    cluster = RayCluster(tmp_path / "r", small)
+    try:
+        small.provenn("repro", "--on", cluster.address, **cluster.token, **nowhere)
+    finally:
+        cluster.close()
     assert files(small.root) == files(serial.root)
     assert ran(small) == ran(serial)

@@ -10,7 +10,7 @@ from dask.config import get as setting
 from distributed import Client, LocalCluster
 
 from provenn.files import UserError, one_line
-from provenn.repro.engines.engine import CONNECT_SECONDS, RETRIES, EngineError
+from provenn.repro.engines.engine import CONNECT_SECONDS, RETRIES, EngineError, Nodes
 from provenn.repro.engines.node import run_job, stop_job
 from provenn.resources import Resources
 
@@ -20,6 +20,7 @@ class DaskEngine:
 
     def __init__(self, name: str, client: Any, cluster: Any = None) -> None:
         self.name, self._client, self._cluster = name, client, cluster
+        self._nodes = Nodes(self._workers)
 
     @classmethod
     def connect(cls, host: str) -> "DaskEngine":
@@ -61,6 +62,10 @@ class DaskEngine:
             if future.status in ("pending", "finished"):
                 return DaskJob(self._client, key, future)
             self._client.unpublish_dataset(key)
+        stage, _, _ = key.rpartition("-")
+        for other in published - {key}:  # of the same stage, before something changed: nobody waits for it any more
+            if other.rpartition("-")[0] == stage:
+                DaskJob(self._client, other, self._client.get_dataset(other)).stop()
         future = self._client.submit(
             run_job, job, key=key, pure=False, retries=RETRIES, resources=_asked(resources) or None
         )
@@ -70,17 +75,17 @@ class DaskEngine:
 
     def has_node(self, resources: Resources) -> bool:
         """Tell whether a worker offers what is asked for."""
-        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
-        asked = _asked(resources)
-        return any(
-            all(worker["resources"].get(name, 0) >= count for name, count in asked.items()) for worker in workers
-        )
+        return self._nodes.offer(_asked(resources))
 
     def advice(self, resources: Resources) -> str:
         """Return how to start such a worker."""
         offer = " ".join(f"{name}={count:g}" for name, count in _asked(resources).items())
         option = f" --resources '{offer}'" if offer else ""
         return f"start one with `dask worker {self._client.scheduler.address}{option}`"
+
+    def _workers(self) -> list[dict[str, float]]:
+        known = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        return [dict(worker["resources"]) for worker in known]
 
     def close(self) -> None:
         """Close the connection; a scheduler that was started here ends with its workers."""

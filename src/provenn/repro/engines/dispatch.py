@@ -12,8 +12,8 @@ from typing import Any
 from provenn.files import one_line
 from provenn.record import RECORD
 from provenn.repro.dvc_locks import repository_locked
-from provenn.repro.engines.engine import Engine
-from provenn.repro.engines.engine_stage import EngineStage, Job
+from provenn.repro.engines.engine import Engine, Handle
+from provenn.repro.engines.engine_stage import EngineStage, Job, Unsent
 from provenn.repro.engines.lock_entry import entry_of, put_entry
 from provenn.repro.engines.objects import Objects, as_it_is_now, can_hash, default_remote
 from provenn.repro.engines.sources import Sources, find_sources, is_below
@@ -32,9 +32,14 @@ class Dispatcher:
     """Sends stages to an engine's nodes, and takes in their results: files, dvc.lock, record and log."""
 
     def __init__(self, repo: Any, engine: Engine, wait_s: float, note: Callable[[str], None]) -> None:
-        """Take an engine for a repository; a stage waits `wait_s` for a node. Raises UserError without a remote."""
+        """Take an engine for a repository; a stage waits `wait_s` for a node.
+
+        Raises UserError without a remote, and for resources that are not understood.
+        """
         self.repo, self.engine, self.wait_s, self.note = repo, engine, wait_s, note
         self.root = Path(repo.root_dir)
+        for stage in repo.index.stages:
+            resources_of(stage.addressing, stage.meta)
         here = "://" not in engine.name  # started here, for this run
         own = here and not repo.config["core"].get("remote")
         self._remote = _remote_here(repo) if own else default_remote(repo)
@@ -59,7 +64,10 @@ class Dispatcher:
 
         if not getattr(stage, "name", None) or stage.frozen or any(out.protocol != "local" for out in stage.outs):
             return None
+        if not all(dependency.exists for dependency in stage.deps):
+            return None
         resources = resources_of(name, stage.meta)
+        handle: Handle
         try:
             if self._is_recorded(stage):
                 return None
@@ -67,11 +75,9 @@ class Dispatcher:
                 if self._is_stored(stage):
                     return None
                 job = self._job(name, stage) | {"tracked": RECORD in environment}
+            handle = self.engine.submit(job["key"], json.dumps(job, sort_keys=True), resources)
         except (DvcException, OSError) as error:
-            if isinstance(error, OSError):
-                self.note(f"{name} stays on this machine: {one_line(error)}")
-            return None
-        handle = self.engine.submit(job["key"], json.dumps(job, sort_keys=True), resources)
+            handle = Unsent(f"what it needs could not be sent: {one_line(error)}")
         sent = Job(self.engine, handle, name, resources, self.wait_s)
         return EngineStage(name, log, environment.get(RECORD), sent, self.note, lambda result: self.land(stage, result))
 
@@ -117,6 +123,7 @@ class Dispatcher:
                 )
 
     def _job(self, name: str, stage: Any) -> dict[str, Any]:
+        import dvc
         from dvc.stage.serialize import to_single_stage_lockfile
 
         sources = self._sources or self._pack()
@@ -135,6 +142,7 @@ class Dispatcher:
         return {
             "key": f"provenn-{self._identity[:12]}-{name}-{key}",
             "stage": name,
+            "dvc": dvc.__version__,
             "repository": self._identity,
             "prefix": os.path.relpath(self.root.resolve(), sources.top),
             "sources": self._sent,

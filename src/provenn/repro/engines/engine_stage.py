@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from provenn.files import UserError, one_line, write_bytes
-from provenn.repro.engines.engine import Engine, EngineError, Handle
+from provenn.repro.engines.engine import LOOK_SECONDS, Engine, EngineError, Handle
 from provenn.repro.processes import Outcome
 from provenn.resources import Resources
-
-LOOK_SECONDS = 1.0
 
 
 class EngineStage:
@@ -112,6 +110,27 @@ class EngineStage:
         with self.log.open("a", encoding="utf-8") as log:
             log.write(f"{sentence}\n")
         return "failed"
+
+
+class Unsent:
+    """The handle of a job that could not be handed over."""
+
+    def __init__(self, sentence: str) -> None:
+        self._sentence = sentence
+
+    def done(self) -> bool:
+        """Tell that it has ended."""
+        return True
+
+    def result(self) -> str:
+        """Raise EngineError."""
+        raise EngineError(self._sentence)
+
+    def stop(self) -> None:
+        """Do nothing: it does not run."""
+
+    def release(self) -> None:
+        """Do nothing: the engine does not know of it."""
 
 
 class Job:

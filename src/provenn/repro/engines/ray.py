@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import warnings
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
@@ -10,7 +11,7 @@ import ray
 from ray.exceptions import RayError
 
 from provenn.files import UserError, one_line
-from provenn.repro.engines.engine import RETRIES, EngineError
+from provenn.repro.engines.engine import RETRIES, EngineError, Nodes
 from provenn.repro.engines.node import run_job
 from provenn.resources import Resources
 
@@ -22,12 +23,14 @@ class RayEngine:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._nodes = Nodes(lambda: [node["Resources"] for node in ray.nodes() if node["Alive"]])
 
     @classmethod
     def connect(cls, host: str) -> "RayEngine":
         """Return the cluster whose client server is at host:port; UserError without an answer."""
         try:
-            ray.init(f"ray://{host}", **_OPTIONS)
+            with warnings.catch_warnings(action="ignore"):
+                ray.init(f"ray://{host}", **_OPTIONS)
         except (ConnectionError, RuntimeError, ValueError, RayError) as error:
             raise UserError(
                 f"no cluster of Ray answers at {host} ({one_line(error)[:200]}) `ray start --head` starts one, "
@@ -60,9 +63,7 @@ class RayEngine:
 
     def has_node(self, resources: Resources) -> bool:
         """Tell whether a node has what is asked for."""
-        asked = _asked(resources)
-        nodes = (node["Resources"] for node in ray.nodes() if node["Alive"])
-        return any(all(node.get(name, 0) >= count for name, count in asked.items()) for node in nodes)
+        return self._nodes.offer(_asked(resources))
 
     def advice(self, resources: Resources) -> str:
         """Return how to start such a node."""

@@ -78,7 +78,7 @@ def lay_out(archive: Path, folder: Path, kept: Iterable[str]) -> None:
         names = content.getnames()
         wanted = {*names, *kept}
         _sweep(folder, wanted, {str(parent) for name in wanted for parent in Path(name).parents})
-        content.extraction_filter = staticmethod(lambda member, path: member)  # ours: its digest was compared
+        content.extraction_filter = lambda member, path: member  # ours: its digest was compared
         for member in content:
             _remove(folder / member.name)
             content.extract(member, folder)
