@@ -1,5 +1,7 @@
 """From an address to what sends stages there. Dask, Ray and what needs them are imported when they are asked for."""
 
+import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +52,9 @@ def open_engine(address: str, slots: int, folder: str) -> "Engine":
 
             return DaskEngine.start(slots, folder)
         if kind == "ray":
+            if not host and "RAY_AUTH_MODE" not in os.environ:
+                # Ray listens on all addresses of the machine whatever it is told, and looks for a token when imported.
+                os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
             from provenn.repro.engines.ray import RayEngine
 
             return RayEngine.connect(host) if host else RayEngine.start(slots)

@@ -1,7 +1,5 @@
 """Ray: a job is a task of the driver, and ends with it."""
 
-import os
-import secrets
 import warnings
 from concurrent.futures import Future
 from contextlib import suppress
@@ -40,12 +38,7 @@ class RayEngine:
 
     @classmethod
     def start(cls, slots: int) -> "RayEngine":
-        """Return a new cluster on this machine, which ends with this process.
-
-        Ray listens on all of the machine's addresses whatever it is told, so that it is given a token here.
-        """
-        if "RAY_AUTH_MODE" not in os.environ:
-            os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        """Return a new cluster on this machine, which ends with this process."""
         ray.init("local", num_cpus=slots, include_dashboard=False, **_OPTIONS)
         return cls("ray")
 
