@@ -45,7 +45,7 @@ $(READY): pyproject.toml requirements.lock requirements-tools.lock
 	@! test -e $(READY) || grep -qxF "$(CURDIR)" $(READY) || rm -rf .venv
 	@test -x $(BIN)/pip || "$(PYTHON)" -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check '$(PIP)'
-	$(BIN)/pip install -c requirements.lock -c requirements-tools.lock -e '.[export,new,sweep]' --group notes --group book --group dev
+	$(BIN)/pip install -c requirements.lock -c requirements-tools.lock -e '.[dask,export,new,ray,sweep]' --group notes --group book --group dev
 	@# DVC's own default is one folder for all users of the machine, which it unpickles from.
 	@for project in "$(CURDIR)" $(addprefix "$(CURDIR)"/,$(PROJECTS)); do \
 		mkdir -p "$$project/.dvc/tmp/site_cache" && chmod 700 "$$project/.dvc/tmp/site_cache" && cd "$$project" && \
@@ -175,7 +175,7 @@ lock: ## Pin the newest versions that pyproject.toml admits in requirements.lock
 	$(LOCK_ENVIRONMENT)/bin/pip install --disable-pip-version-check '$(PIP)'
 	$(LOCK_ENVIRONMENT)/bin/pip install --group notes
 	$(PINNED) > $(LOCK_ENVIRONMENT)/notes
-	$(LOCK_ENVIRONMENT)/bin/pip install -c $(LOCK_ENVIRONMENT)/notes -e '.[export,new,sweep]' --group book --group dev
+	$(LOCK_ENVIRONMENT)/bin/pip install -c $(LOCK_ENVIRONMENT)/notes -e '.[dask,export,new,ray,sweep]' --group book --group dev
 	$(PINNED) | LC_ALL=C comm -13 $(LOCK_ENVIRONMENT)/notes - > $(LOCK_ENVIRONMENT)/tools
 	{ grep '^#' requirements.lock; cat $(LOCK_ENVIRONMENT)/notes; } > $(LOCK_ENVIRONMENT)/requirements.lock
 	{ grep '^#' requirements-tools.lock; cat $(LOCK_ENVIRONMENT)/tools; } > $(LOCK_ENVIRONMENT)/requirements-tools.lock

@@ -42,6 +42,13 @@ def repro(
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="Stages at once.", show_default="cores")
     ] = None,
+    on: Annotated[
+        str,
+        typer.Option("--on", metavar="ENGINE", help="Other machines: dask://host:8786, ray://host:10001, local, ray."),
+    ] = "",
+    wait: Annotated[
+        float, typer.Option("--wait", min=1, metavar="SECONDS", help="With --on: how long a stage waits for a node.")
+    ] = 300.0,
     as_json: Json = False,
 ) -> None:
     """Run every stage whose data, parameters or code changed, side by side.
@@ -55,16 +62,23 @@ def repro(
 
     Ctrl-C ends all stages; the next repro goes on from there.
 
+    With --on stages run on the workers of Dask or Ray, which share no files
+    with this machine: what stages read and make goes by the default remote
+    (dvc remote add -d NAME URL), what they need stands in dvc.yaml under
+    meta: provenn: cpus, gpus, memory. The result is the same. `local` starts
+    a Dask here, `ray` a Ray, to try it out.
+
     Exits with 0 when everything is up to date, with 1 when a stage failed.
 
-    Examples: provenn repro · provenn repro train -j 1
+    Examples: provenn repro · provenn repro train -j 1 · provenn repro --on
+    dask://head:8786
     """
-    from provenn.repro.runner import available_cores, reproduce
+    from provenn.repro.runner import reproduce
     from provenn.repro.screen import make_view, show_failure
 
     view, shown = make_view(as_json)
     with shown:
-        report = reproduce(find_root(), targets or (), jobs or available_cores(), view)
+        report = reproduce(find_root(), targets or (), jobs, view, on, wait)
     for name in report.failed:
         show_failure(name, report.logs[name], sys.stderr)
     print(json.dumps(report.as_json(), indent=2) if as_json else report.sentence)

@@ -134,6 +134,13 @@ def test_a_failing_stage_stops_its_descendants_and_nothing_else(sleeping):
     assert repro().outcomes == {"bad": "ran", "after": "ran", "end": "ran", "apart": "unchanged"}
 
 
+def test_a_stage_that_reads_what_is_not_there_fails_alone(sleeping):
+    sleeping.define({"lost": stage("lost", 0, ("nowhere.txt",)), "apart": stage("apart")})
+    report = repro()
+    assert report.outcomes == {"lost": "failed", "apart": "ran"}
+    assert "nowhere.txt" in report.logs["lost"].read_text()
+
+
 def gone(process: int) -> bool:
     try:
         return psutil.Process(process).status() == psutil.STATUS_ZOMBIE

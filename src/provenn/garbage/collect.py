@@ -20,7 +20,7 @@ from provenn.garbage.runs import Store, models_of, record_of
 from provenn.repository import git_root
 from provenn.repro.damaged import ASIDE
 from provenn.repro.dvc_locks import repository_locked
-from provenn.repro.runner import log_path
+from provenn.repro.work import log_path
 from provenn.view.records import wait_for_writers
 
 

@@ -8,10 +8,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from provenn.repro.disk import NOT_KEPT
 from provenn.supervisor import GRACE_SECONDS, KILL, MARK, STOP, end, find
+
+if TYPE_CHECKING:
+    from provenn.repro.work import Work
 
 Outcome = Literal["ran", "restored", "unchanged", "failed", "skipped", "stopped"]
 
@@ -102,7 +105,7 @@ class StageProcess:
             end(lambda: find(self._mark, self._process.pid))
 
 
-def stop(stages: Sequence[StageProcess], hurry: Callable[[], bool] = lambda: False) -> None:
+def stop(stages: "Sequence[Work]", hurry: Callable[[], bool] = lambda: False) -> None:
     """End stages and all that they started: in order within 5 s; what is left then, or on `hurry()`, is killed."""
     for stage in stages:
         stage.tell(STOP)

@@ -16,6 +16,7 @@ class Report:
     """The outcome of each stage, in the order of a serial run, and how long it took."""
 
     jobs: int
+    where: str = ""  # the engine, if not this machine
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     logs: dict[str, Path] = field(default_factory=dict)
@@ -49,7 +50,7 @@ class Report:
         counts = ", ".join(f"{count} {outcome}" for outcome, count in self.counts.items())
         stages = "1 stage" if len(self.outcomes) == 1 else f"{len(self.outcomes)} stages"
         told = f"\n{self.repetition.sentence}" if self.repetition.sentence else ""
-        return f"{stages}: {counts}; {self.total_seconds:.1f} s, {self.jobs} at once{told}"
+        return f"{stages}: {counts}; {self.total_seconds:.1f} s, {self.where or f'{self.jobs} at once'}{told}"
 
     def as_json(self) -> dict[str, Any]:
         """Return the report for a script."""

@@ -15,6 +15,7 @@ def forget_lost_outputs(repo: Any, stage: Any) -> bool:
     # DVC keeps no runs of a stage that always runs, reads nothing, or lets an output persist.
     if (
         name is None
+        or not all(dependency.exists for dependency in stage.deps)  # the stage's own process says which
         or not _can_hash(stage)
         or stage.frozen
         or stage.changed_stage()

@@ -11,7 +11,7 @@ from contextlib import suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from provenn.cut_lock import restore_cut_locks
 from provenn.exclusive import only_one
@@ -21,6 +21,7 @@ from provenn.repro.damaged import forget_wrong_sizes, set_aside_damaged
 from provenn.repro.disk import explain, forget_result
 from provenn.repro.durations import known_durations, remember_durations
 from provenn.repro.dvc_locks import LockFiles, blockers, mend_rwlock, repository_locked
+from provenn.repro.engines.connect import at_engine
 from provenn.repro.plan import Plan, open_repository, read_plan
 from provenn.repro.processes import Outcome, StageProcess, stop
 from provenn.repro.repeated import compare
@@ -29,49 +30,35 @@ from provenn.repro.run_cache import forget_lost_outputs
 from provenn.repro.tracking import Tracking
 from provenn.repro.unfinished import Unfinished, heal_killed, remove_temporary_files
 from provenn.repro.unseen_edits import forget_unseen_edits
+from provenn.repro.work import View, Work, available_cores, log_path
 
-FOLDER = Path(".dvc/tmp/provenn")  # logs and durations, below the repository's root
+if TYPE_CHECKING:
+    from provenn.repro.engines.dispatch import Dispatcher
+
 TICK_SECONDS = 0.05
 BUSY_SECONDS = 30.0  # how long a stage whose files someone else holds is tried again
 BUSY_PAUSE_SECONDS = 1.0
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class View(Protocol):
-    """Whoever watches a run."""
-
-    def started(self, process: StageProcess) -> None:
-        """A stage's process was started."""
-
-    def finished(self, name: str, outcome: Outcome, seconds: float) -> None:
-        """It is settled what becomes of a stage."""
-
-    def note(self, text: str) -> None:
-        """Something else that the user should know."""
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def log_path(root: Path, name: str) -> Path:
-    """Return the file that holds the output of a stage's last process."""
-    return root / FOLDER / "logs" / f"{name.replace('/', '_').replace(':', '_')}.log"
-
-
-def reproduce(root: Path, targets: Iterable[str], jobs: int, view: View) -> Report:
+def reproduce(
+    root: Path, targets: Iterable[str], jobs: int | None, view: View, on: str = "", wait_s: float = 0.0
+) -> Report:
     """Bring `targets`, or everything, up to date in the DVC repository at `root`, `jobs` stages at once.
 
-    Raises UserError, before anything is touched, for an unknown target, a pipeline that DVC refuses, and a lock that
-    someone else holds.
+    That is on this machine, by default as many as it has cores; or `on` an engine (`engines.engine.open_engine`), by
+    default all that are ready, each of which waits at most `wait_s` for a node. Raises UserError, before anything is
+    touched, for an unknown target, a pipeline that DVC refuses, a lock that someone else holds, and an engine that
+    cannot be used.
     """
     began = time.monotonic()
     folder = Path.cwd()
     os.chdir(root)  # DVC names stages as seen from the working folder
-    with open_repository(root) as repo, only_one(root, "repro", wait_s=0):
+    with (
+        open_repository(root) as repo,
+        only_one(root, "repro", wait_s=0),
+        at_engine(repo, on, jobs or available_cores(), wait_s, view.note) as dispatcher,
+    ):
         earlier, told = heal_killed(repo)
         mend_rwlock(repo)
         with repository_locked(repo):
@@ -82,10 +69,11 @@ def reproduce(root: Path, targets: Iterable[str], jobs: int, view: View) -> Repo
             view.note(line)
         forget_unseen_edits(plan)
         tracking = Tracking(root)
-        runner = Runner(root, plan, jobs, view, tracking, earlier)
+        report = Report(jobs or (len(plan.stages) if "://" in on else available_cores()), on)
+        runner = Runner(root, plan, report, view, tracking, earlier, dispatcher)
         before = recorded(root, plan.stages)
         try:
-            report = runner.run()
+            runner.run()
         finally:
             runner.tidy_up()
         ran = [name for name, outcome in report.outcomes.items() if outcome == "ran"]
@@ -99,17 +87,27 @@ def reproduce(root: Path, targets: Iterable[str], jobs: int, view: View) -> Repo
 class Runner:
     """Decides, tick by tick, which stages of a plan to start, and settles those that ended."""
 
-    def __init__(self, root: Path, plan: Plan, jobs: int, view: View, tracking: Tracking, earlier: Unfinished) -> None:
+    def __init__(
+        self,
+        root: Path,
+        plan: Plan,
+        report: Report,
+        view: View,
+        tracking: Tracking,
+        earlier: Unfinished,
+        dispatcher: "Dispatcher | None",
+    ) -> None:
         self.root = root
         self.plan = plan
         self.view = view
         self.tracking = tracking
-        self.report = Report(jobs)
+        self.report = report
+        self._dispatcher = dispatcher
         self._order = {name: place for place, name in enumerate(plan.by_urgency(known_durations(root)))}
         self._graph = TopologicalSorter(plan.needs)
         self._graph.prepare()
         self._ready: list[str] = []
-        self._running: list[StageProcess] = []
+        self._running: list[Work] = []
         self._outcomes: dict[str, Outcome] = {}
         self._changed: set[str] = set()
         self._busy_since: dict[str, float] = {}
@@ -191,7 +189,11 @@ class Runner:
         if not self.report.logs:
             self._unfinished.write(self.root)
         log = log_path(self.root, name)
-        process = StageProcess(name, log, self.tracking.begin(name), self._unfinished.run)
+        environment = self.tracking.begin(name)
+        process: Work | None = None
+        if self._dispatcher:
+            process = self._dispatcher.start(name, self.plan.stages[name], log, environment)
+        process = process or StageProcess(name, log, environment, self._unfinished.run)
         self._running.append(process)
         self.report.logs[name] = log
         self.view.started(process)
@@ -217,7 +219,7 @@ class Runner:
             self._settle(process.name, final, process.seconds)
         return bool(ended)
 
-    def _explain(self, process: StageProcess) -> None:
+    def _explain(self, process: Work) -> None:
         stage = self.plan.stages[process.name]
         if sentence := explain(self.plan.repo, stage, process.log):
             self.view.note(sentence)

@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from provenn.repro.processes import Outcome, StageProcess
+from provenn.repro.processes import Outcome
+from provenn.repro.work import Work
 
 FAILED_LOG_LINES = 40
 _MARKS: dict[Outcome, str] = {
@@ -33,7 +34,7 @@ class PlainView:
         self._output = output
         self._began = time.monotonic()
 
-    def started(self, process: StageProcess) -> None:
+    def started(self, process: Work) -> None:
         """Print the stage's name."""
         self._print(f"start      {process.name}")
 
@@ -57,7 +58,7 @@ class LiveView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._began = time.monotonic()
-        self._running: dict[str, StageProcess] = {}
+        self._running: dict[str, Work] = {}
         self._counts: Counter[Outcome] = Counter()
 
     def shown(self) -> AbstractContextManager[object]:
@@ -70,7 +71,7 @@ class LiveView:
             redirect_stdout=False,  # colorama, which DVC starts, would keep what stands there in its place to the end
         )
 
-    def started(self, process: StageProcess) -> None:
+    def started(self, process: Work) -> None:
         """Add the stage to the table."""
         self._running = self._running | {process.name: process}
 

@@ -8,8 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from provenn.record import RECORD, Record, new_path, process_name
-from provenn.repro.processes import Outcome, StageProcess
+from provenn.repro.processes import Outcome
 from provenn.repro.report import Report
+from provenn.repro.work import Work
 
 ENDED: dict[Outcome, str] = {"ran": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "restored": "RESTORED"}
 # How long the pipeline's end waits for the runs of many stages to be written; the results are all there by then.
@@ -38,7 +39,7 @@ class Tracking:
         self._record.append({"begun": stage, "record": str(path)})
         return {RECORD: str(path)}
 
-    def settle(self, process: StageProcess, outcome: Outcome) -> None:
+    def settle(self, process: Work, outcome: Outcome) -> None:
         """Note what became of a stage that was begun."""
         if self._record:
             reason = process.last_line() if outcome == "failed" else "stopped" if outcome == "stopped" else ""

@@ -14,7 +14,8 @@ from provenn.exclusive import only_one
 from provenn.files import UserError
 from provenn.lock import read_lock
 from provenn.repro.damaged import is_run_cache_entry, set_aside
-from provenn.repro.runner import View, available_cores, reproduce
+from provenn.repro.runner import reproduce
+from provenn.repro.work import View, available_cores
 from provenn.view.store import connect
 from provenn.view.sync import stored_runs, synchronise
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from provenn.entry import Entry
 from provenn.files import UserError
 from provenn.metric_files import Direction
+from provenn.resources import Resources
 
 
 class Loader(BaseModel):
@@ -27,8 +28,8 @@ class Columns(BaseModel):
     prediction: str
 
 
-class Meta(BaseModel):
-    """The fields. Paths are relative to the stage's folder, as all paths of its definition."""
+class Meta(Resources):
+    """The fields, and those of `Resources`. Paths are relative to the stage's folder, as all of its definition."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,0 +1,208 @@
+"""Stages at Dask's workers, which share no folder with the repository: the same bytes, and faults of the transport."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from clusters import Cluster, RayCluster, hold, prepare, ran, release, wait_for, worked
+from repository import Repository
+
+pytest.importorskip("distributed")
+pytestmark = pytest.mark.slow
+OTHERS = {"data.csv.dvc": "unchanged", "sub/dvc.yaml:below": "failed"}
+
+
+def files(root: Path) -> dict[str, bytes]:
+    hidden = (".git", ".dvc", "mlruns")
+    found = (path for path in root.rglob("*") if path.is_file() and path.relative_to(root).parts[0] not in hidden)
+    return {str(path.relative_to(root)): path.read_bytes() for path in found}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Repository:
+    return prepare(Repository.make(tmp_path / "repository"))
+
+
+@pytest.fixture
+def cluster(small: Repository, tmp_path: Path) -> Iterator[Cluster]:
+    made = Cluster(tmp_path / "cluster", small)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def nowhere() -> dict[str, str]:
+    """What makes a stage fail that runs on the driver's machine."""
+    return {"NOTES": "/nowhere/notes"}
+
+
+def test_what_two_nodes_make_is_what_a_serial_repro_makes_byte_for_byte(small, cluster, nowhere, tmp_path):
+    cluster.add_worker()
+    cluster.add_worker()
+    serial = prepare(Repository.make(tmp_path / "serial"))
+    serial.dvc("repro", "--all-pipelines")
+    small.provenn("repro", "--on", cluster.address, **nowhere)
+    assert files(small.root) == files(serial.root)
+    assert (small.root / "tool").stat().st_mode & 0o100
+    assert ran(small) == ran(serial)
+
+    assert "up to date" in small.dvc("status")
+    assert {"node", "numeric.platform"} <= small.run_of("join").data.tags.keys()
+    assert len(small.runs()) == len(ran(small)), "a stage has one run"
+
+    # A `persist` output goes on from what it was; what the remote's run cache has is restored.
+    for repository in (small, serial):
+        repository.change_params(lambda values: values.update(size=4, rate=2))
+    serial.dvc("repro", "--all-pipelines")
+    small.provenn("repro", "--on", cluster.address, **nowhere)
+    assert files(small.root) == files(serial.root)
+    before = ran(small)
+    clone = tmp_path / "clone"
+    small.commit()
+    small.git("clone", "--quiet", ".", str(clone))
+    (clone / "dvc.lock").unlink()
+    found = Repository(clone, small.environment).provenn("repro", "folder", "--on", cluster.address, **nowhere)
+    assert "1 restored" in found.stdout
+    assert ran(small) == before
+
+
+def test_a_stage_that_fails_is_not_tried_again_and_stops_only_what_needs_it(small, cluster):
+    cluster.add_worker()
+    bad = {"cmd": "echo bad >> $NOTES && echo the disk is on fire && exit 3", "outs": ["bad.out"]}
+    small.define({"bad": bad, "after": worked("after", "bad.out"), "apart": worked("apart")})
+    finished = small.provenn("repro", "--on", cluster.address, "--json", code=1)
+    outcomes = {stage["stage"]: stage["outcome"] for stage in json.loads(finished.stdout)["stages"]}
+    assert outcomes == OTHERS | {"bad": "failed", "after": "skipped", "apart": "ran"}
+    assert "the disk is on fire" in finished.stderr
+    assert "exited with 3" in finished.stderr
+    assert ran(small).count("bad") == 1
+
+
+def test_a_killed_worker_leaves_nothing_running_and_its_stage_runs_at_another(small, cluster):
+    small.define({"long": worked("long")})
+    reached = hold(small, "long")
+    first = cluster.add_worker()
+    started = small.start("provenn", "repro", "long", "--on", cluster.address)
+    process = psutil.Process(int(wait_for(reached)))
+    cluster.add_worker()
+    first.send_signal(signal.SIGKILL)
+    process.wait(timeout=60)
+    release(small, "long")
+    out, err = started.communicate(timeout=300)
+    assert started.returncode == 0, out + err
+    assert ran(small) == ["long", "long"], "one was killed"
+    assert (small.root / "long.out").is_file()
+
+
+def test_a_killed_driver_takes_up_its_stages_again_and_runs_nothing_twice(small, cluster):
+    small.define({"first": worked("first"), "long": worked("long", "first.out"), "end": worked("end", "long.out")})
+    reached = hold(small, "long")
+    cluster.add_worker()
+    cluster.add_worker()
+    driver = small.start("provenn", "repro", "end", "--on", cluster.address)
+    wait_for(reached)
+    driver.kill()
+    driver.communicate()
+    again = small.start("provenn", "repro", "end", "--on", cluster.address)
+    time.sleep(5)
+    release(small, "long")
+    out, err = again.communicate(timeout=300)
+    assert again.returncode == 0, out + err
+    assert ran(small) == ["end", "first", "long"]
+    assert "up to date" in small.dvc("status", "end")
+
+
+def test_ctrl_c_ends_what_runs_on_the_nodes(small, cluster):
+    small.define({"long": worked("long")})
+    cluster.add_worker()
+    reached = hold(small, "long")
+    driver = small.start("provenn", "repro", "long", "--on", cluster.address)
+    process = psutil.Process(int(wait_for(reached)))
+    driver.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
+    driver.communicate(timeout=300)
+    assert driver.returncode == 128 + signal.SIGINT
+    release(small, "long")
+    assert "1 ran" in small.provenn("repro", "long", "--on", cluster.address).stdout
+
+
+def test_without_a_node_there_is_a_sentence_that_says_how_to_start_one(small, cluster):
+    small.define({"one": worked("one")})
+    finished = small.provenn("repro", "one", "--on", cluster.address, "--wait", "2", code=1)
+    assert "has had no node for one for 2 s: start one with `dask worker tcp://127.0.0.1" in finished.stdout
+    cluster.add_worker()
+    small.define({"one": worked("one", meta={"provenn": {"gpus": 1}})})
+    finished = small.provenn("repro", "one", "--on", cluster.address, "--wait", "2", code=1)
+    assert "--resources 'GPU=1'`" in finished.stdout
+
+
+def test_a_scheduler_that_dies_and_a_remote_that_takes_nothing_are_each_a_sentence(small, cluster):
+    small.define({"long": worked("long")})
+    cluster.add_worker()
+    reached = hold(small, "long")
+    driver = small.start("provenn", "repro", "long", "--on", cluster.address)
+    process = psutil.Process(int(wait_for(reached)))
+    cluster.scheduler.kill()
+    out, _ = driver.communicate(timeout=300)
+    assert driver.returncode == 1
+    assert "long was lost at dask://" in out
+    process.wait(timeout=120)
+
+    release(small, "long")
+    cluster.restart()
+    small.dvc("remote", "modify", "store", "url", "/dev/null/nowhere")
+    out = small.provenn("repro", "long", "--on", cluster.address, code=1).stdout
+    assert "what it needs could not be sent" in out
+    assert ran(small) == ["long"]
+
+
+def test_what_is_missing_is_said_in_a_sentence(small):
+    assert "names no engine" in small.provenn("repro", "--on", "slurm", code=1).stderr
+    assert "`dask scheduler` starts one" in small.provenn("repro", "--on", "dask://127.0.0.1:9", code=1).stderr
+    small.dvc("remote", "remove", "store")
+    assert "dvc remote add -d" in small.provenn("repro", "--on", "dask://127.0.0.1:9", code=1).stderr
+
+
+def test_an_engine_of_its_own_needs_no_remote(small, tmp_path):
+    serial = prepare(Repository.make(tmp_path / "serial"))
+    serial.dvc("repro", "--all-pipelines")
+    small.dvc("remote", "remove", "store")
+    serial.dvc("remote", "remove", "store")
+    small.provenn("repro", "--on", "local", "-j", "2")
+    assert files(small.root) == files(serial.root)
+
+
+def test_ray_makes_the_same_bytes_and_lets_nobody_in_without_its_token(small, tmp_path):
+    pytest.importorskip("ray")
+    serial = prepare(Repository.make(tmp_path / "serial"))
+    serial.dvc("repro", "--all-pipelines")
+    reached = hold(small, "folder")
+    driver = small.start("provenn", "repro", "--on", "ray", "-j", "2")
+    wait_for(reached)
+    (server,) = (child for child in psutil.Process(driver.pid).children(recursive=True) if "gcs" in child.name())
+    port = next(found.laddr.port for found in server.net_connections("tcp") if found.status == psutil.CONN_LISTEN)
+    intruder = f"import ray; ray.init('127.0.0.1:{port}')"
+    assert small.run(sys.executable, "-c", intruder, code=1, HOME=str(tmp_path)).returncode == 1
+    release(small, "folder")
+    out, err = driver.communicate(timeout=300)
+    assert driver.returncode == 0, out + err
+    assert files(small.root) == files(serial.root)
+    assert ran(small) == ran(serial)
+
+
+def test_a_cluster_of_ray_makes_the_same_bytes(small, tmp_path, nowhere):
+    pytest.importorskip("ray")
+    serial = prepare(Repository.make(tmp_path / "serial"))
+    serial.dvc("repro", "--all-pipelines")
+    cluster = RayCluster(tmp_path / "r", small)
+    try:
+        small.provenn("repro", "--on", cluster.address, **cluster.token, **nowhere)
+    finally:
+        cluster.close()
+    assert files(small.root) == files(serial.root)
+    assert ran(small) == ran(serial)
