@@ -191,7 +191,7 @@ class Runner:
         if not self.report.logs:
             self._unfinished.write(self.root)
         log = log_path(self.root, name)
-        process = StageProcess(name, log, self.tracking.begin(name), self._unfinished.run)
+        process = StageProcess(name, log, self.tracking.begin(name), self._unfinished.run, self.plan)
         self._running.append(process)
         self.report.logs[name] = log
         self.view.started(process)
