@@ -10,7 +10,7 @@ import signal
 import sys
 import traceback
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from io import FileIO, TextIOWrapper
@@ -69,14 +69,17 @@ class Fork:
 
 
 def can_fork(plan: Plan, name: str) -> bool:
-    """Tell whether a stage's DVC may be a fork: on Linux, and without clients of a server, which a fork cannot use."""
+    """Tell whether a stage's DVC may be a fork: on Linux, and when nothing is open that does not bear a fork.
+
+    That are clients of servers, and DVC's databases: what is open on both sides breaks on one. The plan's are closed.
+    """
     stage = plan.stages[name]
     items = [*stage.deps, *stage.outs]
-    return (
-        sys.platform == "linux"
-        and is_step(stage)
-        and all(item.protocol == "local" and not getattr(item, "def_repo", None) for item in items)
-    )
+    local = all(item.protocol == "local" and not getattr(item, "def_repo", None) for item in items)
+    if sys.platform != "linux" or not is_step(stage) or not local:
+        return False
+    plan.repo.close()
+    return not any(name.endswith("/cache.db") for name in _open_files())
 
 
 def fork_supervised(plan: Plan, name: str, log: int, environment: Mapping[str, str]) -> Fork:
@@ -85,11 +88,16 @@ def fork_supervised(plan: Plan, name: str, log: int, environment: Mapping[str, s
     text = plan.locks[lock_of(stage)]
     _arguments()  # what they import is then there in each fork
     orders, giver = os.pipe()
-    plan.repo.close()  # of a database that is open on both sides one would break the other's connection
     process = Fork(lambda: _supervise(stage, text, orders, log, environment))
     os.close(orders)
     process.stdin = os.fdopen(giver, "wb", buffering=0)
     return process
+
+
+def _open_files() -> Iterator[str]:
+    for file in _FILES.iterdir():
+        with suppress(OSError):
+            yield str(file.readlink())
 
 
 def _supervise(stage: Any, text: str, orders: int, log: int, environment: Mapping[str, str]) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from provenn.definitions import address
+from provenn.fast_yaml import use_in_dvc
 from provenn.files import UserError, one_line
 
 # A first guess at a stage's seconds, until it has run once: starting a process, and reading its dependencies.
@@ -66,6 +67,7 @@ def open_repository(root: Path) -> Any:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    use_in_dvc()
     try:
         return Repo(str(root), _wait_for_lock=False)
     except DvcException as error:
