@@ -69,14 +69,14 @@ class Fork:
 
 
 def can_fork(plan: Plan, name: str) -> bool:
-    """Tell whether a stage's DVC may be a fork: on Linux, and when nothing is open that does not bear a fork.
+    """Tell whether a stage's DVC may be a fork: on Linux (/proc), and when nothing is open that does not bear a fork.
 
     That are clients of servers, and DVC's databases: what is open on both sides breaks on one. The plan's are closed.
     """
     stage = plan.stages[name]
     items = [*stage.deps, *stage.outs]
     local = all(item.protocol == "local" and not getattr(item, "def_repo", None) for item in items)
-    if sys.platform != "linux" or not is_step(stage) or not local:
+    if not (_FILES.is_dir() and is_step(stage) and local):
         return False
     plan.repo.close()
     return not any(name.endswith("/cache.db") for name in _open_files())
