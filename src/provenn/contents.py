@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from provenn.definitions import open_dvc
@@ -25,10 +26,6 @@ class Contents:
     def __init__(self, root: Path, entries: Mapping[str, Entry], commit: str | None = None) -> None:
         self.root = root
         self.commit = commit
-        with open_dvc(root) as repo:
-            # Since DVC 3 below files/md5; what an earlier one wrote stays where it was.
-            self._caches = [Path(repo.cache.local.path), Path(repo.cache.legacy.path)]
-            self._remotes = list(repo.config["remote"])
         self._made = {path: value for entry in entries.values() for path, value in entry.outs.items()}
 
     def listing(self, path: str, value: str) -> dict[str, str] | None:
@@ -104,12 +101,20 @@ class Contents:
 
     def how_to_get(self, name: str) -> str:
         """Return the command that brings what is nowhere, in words; `name` is a stage or a path."""
-        if not self._remotes:
+        _, remotes = self._places
+        if not remotes:
             return f"make it with `dvc repro {name}` (no DVC remote is set up to pull it from)"
-        return f"`dvc pull {name}` (from {' or '.join(self._remotes)}), or `dvc repro {name}` when no remote has it"
+        return f"`dvc pull {name}` (from {' or '.join(remotes)}), or `dvc repro {name}` when no remote has it"
+
+    @cached_property
+    def _places(self) -> tuple[list[Path], list[str]]:
+        """DVC's caches, and the names of its remotes. Where all is in the working folder, nobody asks for them."""
+        with open_dvc(self.root) as repo:
+            # Since DVC 3 below files/md5; what an earlier one wrote stays where it was.
+            return [Path(repo.cache.local.path), Path(repo.cache.legacy.path)], list(repo.config["remote"])
 
     def _object(self, value: str) -> Path | None:
-        for cache in self._caches:
+        for cache in self._places[0]:
             path = cache / value[:2] / value[2:]
             # DVC itself trusts a cache file without a look: a truncated one would be shown as the result.
             if len(value) > 2 and has_content(path, value.removesuffix(".dir")):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from provenn.entry import Artifact, Entry, command_text, is_outside, joined, named_params
+from provenn.fast_yaml import use_in_dvc
 from provenn.files import UserError, one_line
 from provenn.repository import git_root
 
@@ -85,6 +86,7 @@ def open_dvc(root: Path, commit: str | None = None) -> Iterator[Any]:
     from dvc.repo import Repo
     from dvc.scm import SCM
 
+    use_in_dvc()
     top = git_root(root) if commit else None
     if top is None:
         with Repo(str(root)) as repo:

@@ -5,6 +5,8 @@ replace them here, as ruamel.yaml has them, which DVC uses.
 """
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import yaml
@@ -41,3 +43,39 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 def parse_yaml(text: str) -> Any:
     """Return the value of a YAML document; raise yaml.YAMLError when it is none."""
     return yaml.load(text, _Loader)
+
+
+def use_in_dvc() -> None:
+    """Make DVC, in this process, read YAML so, and what is refused here with its own parser, which says why."""
+    from dvc.utils import serialize, strictyaml
+    from dvc.utils.serialize import _yaml
+
+    if not isinstance(_yaml.parse_yaml, partial):
+        parse = partial(_parse_as_dvc, _yaml.parse_yaml)
+        for module in (_yaml, serialize, strictyaml):
+            module.parse_yaml = parse
+
+
+def _parse_as_dvc(slow: Callable[..., Any], text: str, path: str, typ: str = "safe") -> Any:
+    if typ == "safe" and not text.startswith("%"):  # a directive may ask for another version of YAML
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if not _repeats_a_name(node, set()):
+                return (loader.construct_document(node) if node else None) or {}
+        except (yaml.YAMLError, ValueError):
+            pass
+        finally:
+            loader.dispose()
+    return slow(text, path, typ)
+
+
+def _repeats_a_name(node: Any, seen: set[int]) -> bool:
+    """Tell whether a mapping gives one name two values, which DVC refuses."""
+    if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
+        return False
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        return any(_repeats_a_name(item, seen) for item in node.value)
+    names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+    return len(set(names)) < len(names) or any(_repeats_a_name(item, seen) for _, item in node.value)

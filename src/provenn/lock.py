@@ -12,6 +12,7 @@ from provenn.definitions import read_stages
 from provenn.entry import Entry, command_text, joined, named_params
 from provenn.fast_yaml import parse_yaml
 from provenn.files import UserError
+from provenn.lock_text import find_entry, is_plain
 from provenn.repository import commits_with_locks, git, has_commit
 
 LOCK = "dvc.lock"
@@ -46,6 +47,22 @@ def with_results(root: Path, stages: Mapping[str, Entry], commit: str | None = N
             entries[name] = stage
         elif found := locks[_lock_of(name)].get(name.rpartition(":")[2]):
             entries[name] = as_recorded(stage, found)
+    return entries
+
+
+def with_own_results(root: Path, stages: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Return those of the `stages` that have a result in the working folder, for a few of those that a lock holds.
+
+    Quick: of a lock only their entries are parsed. Raises UserError for one that is no lock.
+    """
+    texts = {path: (root / path).read_text() for path in map(_lock_of, stages) if (root / path).is_file()}
+    if any(map(_is_file, stages)) or not all(map(is_plain, texts.values())):
+        return with_results(root, stages)
+    entries = {}
+    for name, stage in stages.items():
+        text, own = texts.get(_lock_of(name), ""), name.rpartition(":")[2]
+        if place := find_entry(text, own):
+            entries[name] = as_recorded(stage, parse_yaml(text[slice(*place)])[own])
     return entries
 
 

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import psutil
@@ -29,8 +29,20 @@ _TICK_SECONDS = 0.05
 _INPUT = 0
 
 
-def supervise(command: list[str], *, spare: bool) -> int:
-    """Run the command to its end, or until it is to be ended; return its exit code, 128 + n after signal n.
+class Process(Protocol):
+    """A process that was started, of `subprocess` or forked."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Return its exit code, -n after signal n; None while it runs."""
+
+    def wait(self) -> int:
+        """Wait for its end; return its exit code."""
+
+
+def supervise(start: Callable[[], Process], *, spare: bool) -> int:
+    """Run what `start` starts to its end, or until it is to be ended; return its exit code, 128 + n after signal n.
 
     With `spare` only what it has started is asked to end, as with DVC: it then sees its own command fail, or finishes
     saving what that had made, and so leaves its lock files whole.
@@ -40,7 +52,7 @@ def supervise(command: list[str], *, spare: bool) -> int:
     signal.set_wakeup_fd(wake)
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, frame: None)
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    process = start()
     asked = False
     while not asked and process.poll() is None:
         ready = select.select([_INPUT, woken], [], [])[0]
@@ -122,4 +134,4 @@ def _lives(process: "psutil.Process") -> bool:
 
 if __name__ == "__main__":
     spare = sys.argv[1] == "--spare"
-    sys.exit(supervise(sys.argv[1 + spare :], spare=spare))
+    sys.exit(supervise(lambda: subprocess.Popen(sys.argv[1 + spare :], stdin=subprocess.DEVNULL), spare=spare))

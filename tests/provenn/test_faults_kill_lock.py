@@ -10,17 +10,21 @@ from sleeping import prepare, stage, wait_for_start
 
 pytestmark = pytest.mark.slow
 
-# DVC, killed in the middle of its own write of the lock, and with it what stands in VICTIMS.
+# DVC, a fork of the runner, killed in the middle of its write of the lock, and with it what stands in VICTIMS.
 CUT = """
 import os, sys
-if sys.orig_argv[-2:] == ["--single-item", os.environ.get("CUT")] and "provenn.supervisor" not in sys.orig_argv:
-    import io
+if sys.orig_argv[1:3] == ["-m", "provenn"]:
+    import io, pathlib
     from dvc.utils.serialize import _yaml
 
-    def dump(data, stream):
-        whole = io.StringIO()
-        _yaml._get_yaml().dump(data, whole)
-        stream.write(whole.getvalue()[: int(len(whole.getvalue()) * float(os.environ["SHARE"]))])
+    dump, write_text = _yaml._dump, pathlib.Path.write_text
+
+    def is_cut(path):
+        stage = os.environ.get("PROVENN_MARK", "").rstrip("/").rpartition("/")[2]
+        return stage == os.environ["CUT"] and str(path).endswith("dvc.lock")
+
+    def die(stream, whole):
+        stream.write(whole[: int(len(whole) * float(os.environ["SHARE"]))])
         stream.flush()
         if os.environ["VICTIMS"] == "all":
             import psutil
@@ -28,7 +32,19 @@ if sys.orig_argv[-2:] == ["--single-item", os.environ.get("CUT")] and "provenn.s
                 process.kill()
         os.kill(os.getpid(), 9)
 
-    _yaml._dump = dump
+    def cut_dump(data, stream):
+        whole = io.StringIO()
+        dump(data, whole)
+        if is_cut(getattr(stream, "name", "")):
+            die(stream, whole.getvalue())
+        stream.write(whole.getvalue())
+
+    def cut_text(path, text, **options):
+        if is_cut(path):
+            die(path.open("w"), text)
+        return write_text(path, text, **options)
+
+    _yaml._dump, pathlib.Path.write_text = cut_dump, cut_text
 """
 STAGES = {"a": stage("a"), "b": stage("b", 0, ("a.txt",)), "c": stage("c", 1.5)}
 
@@ -76,6 +92,7 @@ def test_a_kill_in_the_middle_of_the_locks_write_costs_one_more_repro(sleeping, 
     sleeping.write("src/sitecustomize.py", CUT)
     finished = sleeping.provenn("repro", "-j", "2", code=None, CUT=victim, SHARE=share, VICTIMS=others)
     assert finished.returncode == (-9 if others == "all" else 1)
+    assert others == "all" or "dvc.lock was cut while it was written" in finished.stdout
     wait_until_gone(sleeping)
     (sleeping.root / "src" / "sitecustomize.py").unlink()
     sleeping.provenn("repro")

@@ -10,8 +10,8 @@ from typing import Any
 
 import psutil
 
-from provenn.fast_yaml import parse_yaml
 from provenn.files import UserError, write_bytes
+from provenn.lock import stages_in
 
 CONFLICT = "<<<<<<<"
 KEPT = 8  # contents of a lock file; each stage that ends adds one
@@ -152,15 +152,12 @@ def _text(path: Path) -> str | None:
 
 
 def _stages(text: str | None) -> dict[str, Any] | None:
-    """Return the stages of a lock file; None when it is not a whole one."""
-    from yaml import YAMLError
-
+    """Return the stages of a lock file; None when it is not a whole one, were it cut behind a stage's name."""
     try:
-        parsed = parse_yaml(text or "")
-    except (YAMLError, UnicodeError):
+        stages = stages_in(text or "")
+    except Exception:  # an error of the parser, or a shape that no lock has
         return None
-    stages = parsed.get("stages") if isinstance(parsed, dict) else None
-    return stages if text and text.endswith("\n") and isinstance(stages, dict) else None
+    return stages if text and text.endswith("\n") else None
 
 
 def _alive(info: dict[str, Any]) -> bool:

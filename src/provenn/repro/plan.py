@@ -2,11 +2,13 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from provenn.definitions import address
+from provenn.fast_yaml import use_in_dvc
 from provenn.files import UserError, one_line
 
 # A first guess at a stage's seconds, until it has run once: starting a process, and reading its dependencies.
@@ -18,12 +20,14 @@ BYTES_PER_SECOND = 5e6
 class Plan:
     """The stages to bring up to date: `stages` in the order of a serial `dvc repro`, and what each `needs`.
 
-    A stage that reads a folder needs every stage that writes into it.
+    A stage that reads a folder needs every stage that writes into it. `locks` are the texts of the lock files with
+    which the stages were read, empty for one that is not there.
     """
 
     repo: Any
     stages: dict[str, Any]
     needs: dict[str, set[str]]
+    locks: dict[Path, str]
 
     def changed(self, name: str) -> bool:
         """Tell whether `dvc repro` would run or restore the stage, all that it needs being up to date.
@@ -63,6 +67,7 @@ def open_repository(root: Path) -> Any:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    use_in_dvc()
     try:
         return Repo(str(root), _wait_for_lock=False)
     except DvcException as error:
@@ -92,7 +97,24 @@ def read_plan(repo: Any, targets: Iterable[str], folder: Path | None = None) -> 
         repo=repo,
         stages={name: stage for name, stage in stages.items() if name in wanted},
         needs={name: needs[name] for name in stages if name in wanted},
+        locks={path: _text(path) for path in {lock_of(stage) for stage in stages.values() if is_step(stage)}},
     )
+
+
+def is_step(stage: Any) -> bool:
+    """Tell whether a stage is one of a dvc.yaml, and so has an entry in a lock file."""
+    return bool(getattr(stage, "name", None))
+
+
+def lock_of(stage: Any) -> Path:
+    """Return the lock file that has a step's entry."""
+    return Path(stage.path).with_name("dvc.lock")
+
+
+def _text(path: Path) -> str:
+    with suppress(FileNotFoundError):
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
+    return ""
 
 
 def _named(targets: Mapping[str, str], stages: Iterable[str]) -> set[str]:

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Literal, Protocol
 
 from provenn.repro.disk import NOT_KEPT
-from provenn.supervisor import GRACE_SECONDS, KILL, MARK, STOP, end, find
+from provenn.repro.forks import can_fork, fork_supervised
+from provenn.repro.plan import Plan
+from provenn.supervisor import GRACE_SECONDS, KILL, MARK, STOP, Process, end, find
 
 if TYPE_CHECKING:
     from provenn.repro.work import Work
@@ -21,29 +23,35 @@ Outcome = Literal["ran", "restored", "unchanged", "failed", "skipped", "stopped"
 _TAIL_BYTES = 8192
 
 
-class StageProcess:
-    """The process that brings one stage of a `run` up to date, its output going to `log`."""
+class Supervisor(Process, Protocol):
+    """The process that supervises a stage's DVC, and takes orders."""
 
-    def __init__(self, name: str, log: Path, environment: Mapping[str, str], run: str) -> None:
+    stdin: IO[bytes] | None
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+
+
+class StageProcess:
+    """The process that brings one stage of a `run` up to date, its output going to `log`.
+
+    It is forked where the `plan` is given and allows that, and started otherwise.
+    """
+
+    def __init__(
+        self, name: str, log: Path, environment: Mapping[str, str], run: str, plan: Plan | None = None
+    ) -> None:
         self.name = name
         self.log = log
         self._mark = f"{run}{name}//"
         self.started = time.monotonic()
         log.parent.mkdir(parents=True, exist_ok=True)
-        # -P: a folder of the repository, such as data/, must not be taken for a package of DVC's.
-        # --wait-for-lock: two stages that end together queue for dvc.lock instead of losing one's result after 3 s.
-        python = [sys.executable, "-P", "-m"]
-        dvc = [*python, "dvc", "--wait-for-lock", "repro", "--single-item", name]
+        given = {"PYTHONUNBUFFERED": "1", MARK: self._mark} | dict(environment)
         with log.open("wb") as output:
-            # A session of its own: Ctrl-C in the terminal reaches the runner alone, which ends the stage in order.
-            self._process = subprocess.Popen(
-                [*python, "provenn.supervisor", "--spare", *dvc],
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=os.environ | {"PYTHONUNBUFFERED": "1", MARK: self._mark} | dict(environment),
-                start_new_session=True,
+            self._process: Supervisor = (
+                fork_supervised(plan, name, output.fileno(), given)
+                if plan and can_fork(plan, name)
+                else _start_supervised(name, output, given)
             )
 
     @property
@@ -117,3 +125,20 @@ def stop(stages: "Sequence[Work]", hurry: Callable[[], bool] = lambda: False) ->
         time.sleep(0.05)
     for stage in stages:
         stage.end_rest()
+
+
+def _start_supervised(name: str, output: IO[bytes], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    # -P: a folder of the repository, such as data/, must not be taken for a package of DVC's.
+    # --wait-for-lock: two stages that end together queue for dvc.lock instead of losing one's result after 3 s.
+    python = [sys.executable, "-P", "-m"]
+    dvc = [*python, "dvc", "--wait-for-lock", "repro", "--single-item", name]
+    # A session of its own: Ctrl-C in the terminal reaches the runner alone, which ends the stage in order.
+    return subprocess.Popen(
+        [*python, "provenn.supervisor", "--spare", *dvc],
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=os.environ | environment,
+        start_new_session=True,
+    )

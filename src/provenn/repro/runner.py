@@ -193,7 +193,9 @@ class Runner:
         process: Work | None = None
         if self._dispatcher:
             process = self._dispatcher.start(name, self.plan.stages[name], log, environment)
-        process = process or StageProcess(name, log, environment, self._unfinished.run)
+        # The client of an engine has threads, which a fork would not.
+        plan = None if self._dispatcher else self.plan
+        process = process or StageProcess(name, log, environment, self._unfinished.run, plan)
         self._running.append(process)
         self.report.logs[name] = log
         self.view.started(process)

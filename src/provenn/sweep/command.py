@@ -7,7 +7,6 @@ import typer
 
 from provenn.files import UserError
 from provenn.repository import find_root
-from provenn.sweep.search import read_search
 from provenn.terminal import Json, console
 
 
@@ -65,8 +64,9 @@ def sweep(
     Example: provenn sweep train -S 'train.lr=loguniform(1e-4,1e-1)'
     --metric val/loss --trials 30 -j 2, then dvc exp apply with the name it prints
     """
-    root = find_root()
-    search = read_search(root, stage, ranges, metric, direction, seed)
+    from provenn.sweep.search import read_search  # half of the time that all commands would take to be known
+
+    search = read_search(find_root(), stage, ranges, metric, direction, seed)
     try:
         from provenn.sweep.study import sweep as carry_out
     except ModuleNotFoundError as error:

@@ -31,11 +31,12 @@ _VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
 def mark_current(root: Path, entries: Mapping[str, Entry], runs: StoredRuns) -> None:
     """Tag the runs that stand for the entries, models and other stages apart, and no other run of this project."""
     kept = set()
+    model, stage = _kind(root, "model"), _kind(root, "stage")
     for entry in entries.values():
         if run := runs.current(entry):
-            runs.tag(run, CURRENT, _kind(root, "model" if model_paths(entry) else "stage"))
+            runs.tag(run, CURRENT, model if model_paths(entry) else stage)
             kept.add(run.info.run_id)
-    for run in runs.tagged(CURRENT, {_kind(root, "model"), _kind(root, "stage")}):
+    for run in runs.tagged(CURRENT, {model, stage}):
         if run.info.run_id not in kept:
             runs.untag(run, CURRENT)
 
@@ -65,8 +66,9 @@ def links(client: "MlflowClient") -> dict[str, str]:
 
 def _experiments(root: Path, entries: Mapping[str, Entry]) -> dict[str, list[Entry]]:
     found: dict[str, list[Entry]] = {}
+    default = default_experiment(root)
     for entry in entries.values():
-        found.setdefault(meta_of(entry).experiment or default_experiment(root), []).append(entry)
+        found.setdefault(meta_of(entry).experiment or default, []).append(entry)
     return found
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from provenn.addresses import shown_uri
 from provenn.definitions import read_stages
 from provenn.entry import Entry
-from provenn.files import UserError
-from provenn.lock import read_lock, with_results
+from provenn.lock import with_own_results, with_results
 from provenn.view.contents import metrics
 from provenn.view.records import Follower, keep_record, now, process_is_dead, read_record
 from provenn.view.run import NOTE, PROCESS, clean_name
@@ -106,8 +105,9 @@ class PipelineWriter(Writer):
             return
         entries: dict[str, Entry] = {}
         try:
-            entries = with_results(self.root, self.stages)
-        except UserError as error:
+            ended = {row["settled"] for row in rows}
+            entries = with_own_results(self.root, {name: self.stages[name] for name in ended & self.stages.keys()})
+        except Exception as error:  # a lock that is cut
             self.fail(error)
         for row in rows:
             name = row["settled"]
@@ -138,24 +138,23 @@ class PipelineWriter(Writer):
 
     def _close(self, ending: dict[str, Any]) -> None:
         assert self.client is not None
-        report = synchronise(self.root, client=self.client)
+        report = synchronise(self.root, client=self.client, stages=self.stages)
         restored = sum(stage.state == "created" for stage in report.stages)
         if restored:
             print(f"MLflow: {restored} runs were added from the files of restored stages.", flush=True)
         if self.parent is None:
             return
-        for name, value in (ending["values"] | _headlines(self.root)).items():
+        for name, value in (ending["values"] | self._headlines()).items():
             self.client.log_metric(self.parent, clean_name(name), value)
         tags = {NOTE: ending["note"]} | ({"failure": ending["reason"]} if ending["reason"] else {})
         for name, value in tags.items():
             self.client.set_tag(self.parent, name, shown_uri(value))
         self.client.set_terminated(self.parent, ending["ended"])
 
-
-def _headlines(root: Path) -> dict[str, float]:
-    """Return the numbers of the metrics that the top of dvc.yaml lists, behind the name of the stage that made them."""
-    found: dict[str, float] = {}
-    for name, entry in read_lock(root).items():
-        numbers, _ = metrics(replace(entry, metrics=entry.headline))
-        found |= {f"{name}/{number}": value for number, value in numbers.items()}
-    return found
+    def _headlines(self) -> dict[str, float]:
+        """Return the numbers of the metrics that the top of dvc.yaml lists, behind the name of their stage."""
+        found: dict[str, float] = {}
+        for name, entry in with_results(self.root, self.stages).items():
+            numbers, _ = metrics(replace(entry, metrics=entry.headline))
+            found |= {f"{name}/{number}": value for number, value in numbers.items()}
+        return found

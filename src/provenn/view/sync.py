@@ -13,7 +13,7 @@ from provenn.cut_lock import refuse_cut_locks
 from provenn.entry import Entry, as_read
 from provenn.exclusive import only_one
 from provenn.files import UserError
-from provenn.lock import past_locks, read_lock
+from provenn.lock import past_locks, read_lock, recorded, with_results
 from provenn.repository import commit_tags, uncommitted_patch
 from provenn.view import contents as shown
 from provenn.view.champion import crown, explain_versions
@@ -88,16 +88,22 @@ class SyncReport:
 
 
 def synchronise(
-    root: Path, *, uri: str | None = None, all_commits: bool = False, client: "MlflowClient | None" = None
+    root: Path,
+    *,
+    uri: str | None = None,
+    all_commits: bool = False,
+    client: "MlflowClient | None" = None,
+    stages: Mapping[str, Entry] | None = None,
 ) -> SyncReport:
     """Give every stage of the locks exactly one current finished run in the store; write nothing that is there already.
 
     With `all_commits` the locks in git's history come first. What is nowhere to be found leaves a run partial: it shows
     parameters and what git holds, and is made anew once more is there. Raises UserError when there is no stage with a
     result, when a lock is cut, and when the store cannot be reached or read.
+    Whoever has read the definitions of the `stages` already saves the second that it takes.
     """
     refuse_cut_locks(root)
-    entries = with_command(read_lock(root))
+    entries = with_command(read_lock(root) if stages is None else with_results(root, stages))
     for entry in entries.values():
         meta_of(entry)  # a mistake in it is found before anything is written
     wait_for_writers(root)
@@ -114,8 +120,10 @@ def synchronise(
 
 def stored_runs(root: Path, client: "MlflowClient", entries: Mapping[str, Entry]) -> StoredRuns:
     """Return the runs among which those of the entries are: of a store that others share, their experiments' alone."""
-    experiments = {meta_of(entry).experiment or default_experiment(root) for entry in entries.values()}
-    return StoredRuns(client, experiments if all_in_one(client) else None)
+    if not all_in_one(client):
+        return StoredRuns(client)
+    default = default_experiment(root)
+    return StoredRuns(client, {meta_of(entry).experiment or default for entry in entries.values()})
 
 
 def all_in_one(client: "MlflowClient") -> bool:
@@ -138,7 +146,8 @@ class Projection:
         self.origin = {"git.commit": commit, "git.dirty": "false"} if commit else commit_tags(root, outputs)
         self._outputs = outputs
         here = self.origin.get("git.commit")
-        self._committed = read_lock(root, here) if here and not commit and self.origin["git.dirty"] == "true" else {}
+        changed = here and not commit and self.origin["git.dirty"] == "true"
+        self._committed = recorded(root, entries, here) if changed else {}
 
     def project(self) -> None:
         """Make the runs that are missing or may be completed, then what relates them."""
