@@ -57,12 +57,12 @@ class Dispatcher:
     def start(self, name: str, stage: Any, log: Path, environment: Mapping[str, str]) -> EngineStage | None:
         """Send a stage to the nodes; return None when it is for this machine: what it made is here, or it runs nowhere.
 
-        That is a .dvc file, a frozen stage, one that reads or writes outside of the repository, and one of which DVC
-        will say what is missing.
+        That is a .dvc file, a frozen stage, one that writes outside of the repository, and one of which DVC will say
+        what is missing.
         """
         from dvc.exceptions import DvcException
 
-        if not getattr(stage, "name", None) or stage.frozen or any(out.protocol != "local" for out in stage.outs):
+        if not getattr(stage, "name", None) or stage.frozen or not all(out.is_in_repo for out in stage.outs):
             return None
         if not all(dependency.exists for dependency in stage.deps):
             return None
