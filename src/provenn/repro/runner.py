@@ -190,12 +190,10 @@ class Runner:
             self._unfinished.write(self.root)
         log = log_path(self.root, name)
         environment = self.tracking.begin(name)
-        process: Work | None = None
-        if self._dispatcher:
-            process = self._dispatcher.start(name, self.plan.stages[name], log, environment)
+        sent = self._dispatcher and self._dispatcher.start(name, self.plan.stages[name], log, environment)
         # The client of an engine has threads, which a fork would not.
         plan = None if self._dispatcher else self.plan
-        process = process or StageProcess(name, log, environment, self._unfinished.run, plan)
+        process: Work = sent or StageProcess(name, log, environment, self._unfinished.run, plan)
         self._running.append(process)
         self.report.logs[name] = log
         self.view.started(process)
