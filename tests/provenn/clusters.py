@@ -1,9 +1,11 @@
 """Clusters for tests, of Dask and of Ray, whose nodes share no folder with each other or with the repository."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -139,8 +141,9 @@ class RayCluster:
         port = free_port()
         self.address = f"ray://127.0.0.1:{port}"
         self.token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+        self._short = tempfile.mkdtemp(prefix="ray-")  # Ray's sockets take no long paths
         ports = (f"--port={free_port()}", f"--ray-client-server-port={port}", "--node-ip-address=127.0.0.1")
-        options = ("--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}/ray")
+        options = ("--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={self._short}")
         command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", *ports, *options]
         places = {"PROVENN_NODE": str(folder / "node"), "HOME": str(folder)}
         self._head = start(folder, repository, command, **places, **self.token)
@@ -149,7 +152,9 @@ class RayCluster:
             with socket.socket() as client:
                 if client.connect_ex(("127.0.0.1", port)) == 0:
                     return
+            assert self._head.poll() is None, (folder / "log").read_text()
             time.sleep(0.5)
+        raise AssertionError("Ray did not start")
 
     def close(self) -> None:
         """End everything."""
@@ -159,6 +164,7 @@ class RayCluster:
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+        shutil.rmtree(self._short, ignore_errors=True)
 
 
 def start(folder: Path, repository: Repository, command: list[str], **variables: str) -> "subprocess.Popen[bytes]":
