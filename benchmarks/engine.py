@@ -93,7 +93,7 @@ def measure(quick: bool) -> dict[str, Any]:
 
 
 def measure_jax(epochs: int, rounds: int) -> dict[str, dict[str, Measurement]]:
-    """Measure the loop and JAX's compiled scan over the epoch in turn, both with AVX2 alone, on one thread."""
+    """Measure the loop and JAX's compiled scan over the epoch in turn, both with AVX2 alone, on one core."""
     with own_process("portable") as ours, tempfile.TemporaryDirectory(prefix="provenn-bench-") as folder:
         python = install(Path(folder) / "jax", [JAX]) / "python"
         arrays = [Path(folder, name) for name in ("images.npy", "labels.npy")]
@@ -130,7 +130,7 @@ the two ways to take a step; they give the same bits.
 {table(["loop", "images/s (lowest to highest round)"], [[text, spread(speeds[name])] for name, text in loops.items()])}
 
 Beside [JAX](https://docs.jax.dev) ({JAX.replace("==", " ")}), where an epoch is one compiled scan over its batches;
-compiling is not counted. Both have one thread and AVX2 alone, ours in the pipeline's numeric mode, `portable`.
+compiling is not counted. Both have one core and AVX2 alone, ours in the pipeline's numeric mode, `portable`.
 Images/s:
 
 {table(["network", "ours", "JAX"], beside)}

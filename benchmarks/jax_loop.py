@@ -76,4 +76,6 @@ if __name__ == "__main__":
     flags = ["--xla_cpu_multi_thread_eigen=false", "intra_op_parallelism_threads=1"]
     os.environ["XLA_FLAGS"] = " ".join([*flags, *(["--xla_cpu_max_isa=AVX2"] if sys.argv[4] == "portable" else [])])
     os.environ["JAX_PLATFORMS"] = "cpu"
+    if hasattr(os, "sched_setaffinity"):  # the flags alone leave it several threads
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     print(main([int(size) for size in sys.argv[1].split(",")], int(sys.argv[2]), int(sys.argv[3]), *sys.argv[5:]))
