@@ -11,6 +11,7 @@ from memory_mapped import BLOCKS_IN_MEMORY, MemoryMappedImages, augmented_chunk,
 from notes.files import UserError
 from notes.networks.extras import make_optimizer
 from notes.networks.mlp import Mlp, train_epoch
+from notes.networks.steps import step_by_autograd
 
 STRENGTHS = SimpleNamespace(
     rotation=10.0, scale=0.1, shear=0.1, translation=1.0, elastic_displacement=1.0, elastic_smoothness=4.0
@@ -100,7 +101,8 @@ def test_training_from_the_file_gives_what_training_from_memory_gives_on_the_sam
     for batches in (samples.batches, in_that_order):
         network = Mlp(784, [16], 10).initialise(torch.Generator().manual_seed(1))
         optimizer = make_optimizer(network, "adam", 0.01)
-        train_epoch(network, batches(100, torch.Generator().manual_seed(2)), functional.cross_entropy, optimizer)
+        step = step_by_autograd(network, functional.cross_entropy, optimizer)
+        train_epoch(step, batches(100, torch.Generator().manual_seed(2)))
         trained.append(network.state_dict())
     assert all(torch.equal(trained[0][name], trained[1][name]) for name in trained[0])
 

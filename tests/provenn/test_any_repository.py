@@ -140,7 +140,7 @@ def test_a_declaration_for_other_tools_is_none_for_provenn_and_a_mistake_is_said
     repository.show()
     assert len(repository.runs()) == 2
     repository.define({"a": stage, "b": {"cmd": "true", "meta": {"provenn": {"nme": "x"}}}})
-    with pytest.raises(UserError, match=r"stage b: meta\.provenn\.nme: .* the fields are experiment, name"):
+    with pytest.raises(UserError, match=r"stage b: meta\.provenn\.nme: .* the fields are .*experiment, name"):
         synchronise(repository.root)
 
 

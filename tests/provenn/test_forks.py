@@ -39,7 +39,8 @@ def test_the_system_shows_a_fork_as_the_process_that_it_is(sleeping):
 
 
 def logs(repository: Repository) -> dict[str, str]:
-    return {path.name: path.read_text() for path in (repository.root / ".dvc/tmp/provenn/logs").iterdir()}
+    found = (repository.root / ".dvc/tmp/provenn/logs").iterdir()
+    return {path.name: path.read_text().replace(str(repository.root), "") for path in found}
 
 
 def test_the_log_of_a_fork_is_that_of_a_process(sleeping, tmp_path):

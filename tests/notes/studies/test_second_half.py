@@ -38,7 +38,7 @@ from notes.studies import (
     loss_choice,
     polynomial_degree,
 )
-from notes.studies.shared.base import Row, Verdict, rows_where, table
+from notes.studies.shared.base import Row, Verdict, numbered, rows_where, table
 
 SEED = np.random.SeedSequence(7)
 CLEARING = ClearingGradients(repetitions=8, rows=100, steps=200, learning_rates=[0.5], hidden_size=8, batch_size=20)
@@ -127,7 +127,7 @@ def test_a_study_reaches_its_verdict_and_its_table_is_enough_to_draw_it(study: A
     assert verdict.text == expected
     assert verdict.low <= verdict.value <= verdict.high
     draw = importlib.import_module(study.__name__.replace("studies", "figures.studies")).draw
-    write_rows(tmp_path / "table.csv", table(rows))
+    write_rows(tmp_path / "table.csv", table(numbered(rows, 1)))
     figure = draw(read_values(tmp_path / "table.csv"), verdict)
     save(figure, tmp_path / "figure.png")
     assert "".join(figure.get_suptitle().split()) == "".join(verdict.finding.split())
