@@ -40,7 +40,7 @@ PAGE = """<!doctype html>
 <meta charset="utf-8"><title>Plots</title><link rel="icon" href="data:,">
 {refresh_tag}
 <style>body { font-family: sans-serif } table { border-spacing: 15px } img { max-width: 100% }</style>
-%s
+{libraries}
 </head>
 <body>
 {plot_divs}
@@ -57,7 +57,7 @@ def make_template() -> bytes:
         files = [Path(scratch, "build", Path(library.files[0]).name) for library in LIBRARIES]
         # An end tag in a text of a script would end the script.
         scripts = [file.read_text(encoding="utf-8").replace("</script", r"<\/script") for file in files]
-    return (PAGE % "\n".join(f"<script>{script}</script>" for script in scripts)).encode()
+    return PAGE.replace("{libraries}", "\n".join(f"<script>{script}</script>" for script in scripts)).encode()
 
 
 def main() -> None:
