@@ -175,7 +175,7 @@ def train_by_autograd(sizes: Sequence[int], batch_size: int, epochs: int, images
 
 def train_jax(python: Path, sizes: Sequence[int], batch_size: int, epochs: int, arrays: Sequence[Path]) -> float:
     """Train the same network with JAX, in its own environment, and return images/s."""
-    given = [",".join(map(str, sizes)), str(batch_size), str(epochs), "portable", *map(str, arrays)]
+    given = [",".join(map(str, sizes)), str(batch_size), str(epochs), *map(str, arrays)]
     done = subprocess.run(
         [python, Path(__file__).with_name("jax_loop.py"), *given], capture_output=True, text=True, cwd=python.parent
     )

@@ -5,8 +5,8 @@ import re
 _STAGES = re.compile(r"^stages:\n", re.MULTILINE)
 _NEXT = re.compile(r"^ {0,2}\S", re.MULTILINE)  # an entry is indented by two, all that is in it by more
 _TOP = re.compile(r"^\S", re.MULTILINE)
-# A name in quotes, and what stands for a value elsewhere in the file.
-_INVOLVED = re.compile(r"^  ['\"?]|(?:: |- )[&*]", re.MULTILINE)
+# A name in quotes, what stands for a value elsewhere in the file, and what is not on lines of its own, indented by two.
+_INVOLVED = re.compile(r"^  ['\"?]|(?:: |- )[&*]|^ \S|^  \S.*[^:\n]$|^stages:\n {3}", re.MULTILINE)
 
 
 def is_plain(text: str) -> bool:

@@ -117,12 +117,17 @@ def test_a_killed_driver_takes_up_its_stages_again_and_runs_nothing_twice(small,
     assert "up to date" in small.dvc("status", "end")
 
 
-def test_ctrl_c_ends_what_runs_on_the_nodes(small, cluster):
+def start_held(small, cluster):
+    """Start a driver whose one stage, `long`, waits at a worker to be released; return it and the stage's process."""
     small.define({"long": worked("long")})
     cluster.add_worker()
     reached = hold(small, "long")
     driver = small.start("provenn", "repro", "long", "--on", cluster.address)
-    process = psutil.Process(int(wait_for(reached)))
+    return driver, psutil.Process(int(wait_for(reached)))
+
+
+def test_ctrl_c_ends_what_runs_on_the_nodes(small, cluster):
+    driver, process = start_held(small, cluster)
     driver.send_signal(signal.SIGINT)
     process.wait(timeout=60)
     driver.communicate(timeout=300)
@@ -142,11 +147,7 @@ def test_without_a_node_there_is_a_sentence_that_says_how_to_start_one(small, cl
 
 
 def test_a_scheduler_that_dies_and_a_remote_that_takes_nothing_are_each_a_sentence(small, cluster):
-    small.define({"long": worked("long")})
-    cluster.add_worker()
-    reached = hold(small, "long")
-    driver = small.start("provenn", "repro", "long", "--on", cluster.address)
-    process = psutil.Process(int(wait_for(reached)))
+    driver, process = start_held(small, cluster)
     cluster.scheduler.kill()
     out, _ = driver.communicate(timeout=300)
     assert driver.returncode == 1
