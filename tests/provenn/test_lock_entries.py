@@ -2,7 +2,7 @@
 
 import pytest
 from dvc.utils.serialize import dumps_yaml, parse_yaml, parse_yaml_for_update
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from repository import Repository
 from sleeping import prepare, stage
@@ -23,17 +23,22 @@ ENTRIES = st.fixed_dictionaries(
 NAMES = st.text("abz_-@09", min_size=1, max_size=6)
 
 
+def rewrite(text):
+    return dumps_yaml(parse_yaml_for_update(text, "dvc.lock"))
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(NAMES, ENTRIES, min_size=1, max_size=3), NAMES, ENTRIES, st.booleans())
 def test_an_entry_is_replaced_with_the_bytes_that_dvc_writes(stages, name, entry, has_datasets):
     lock = {"schema": "2.0", "stages": stages} | ({"datasets": [{"name": "a"}]} if has_datasets else {})
     # What DVC writes, read and written once more: so every later write of DVC begins.
-    text = dumps_yaml(parse_yaml_for_update(dumps_yaml(lock), "dvc.lock"))
+    text = rewrite(dumps_yaml(lock))
     new = dumps_yaml({"stages": {name: entry}})
-    if not (is_plain(text) and is_plain(new)):
-        return
+    # DVC's parser changes the last digit of some numbers at every write: 1.141690912700966e-85 becomes …965e-85.
+    assume(is_plain(text) and is_plain(new) and rewrite(text) == text)
     place = find_entry(text, name)
-    assert (parse_yaml(text[slice(*place)], "dvc.lock")[name] if place else None) == stages.get(name)
+    alone = parse_yaml(text[slice(*place)], "dvc.lock")[name] if place else None
+    assert alone == parse_yaml(text, "dvc.lock")["stages"].get(name)
     content = parse_yaml_for_update(text, "dvc.lock")
     content["stages"].update({name: entry})
     assert replace_entry(text, name, new.partition("\n")[2]) == dumps_yaml(content)
