@@ -75,6 +75,7 @@ def main(sizes: Sequence[int], batch_size: int, epochs: int, images: str, digits
 if __name__ == "__main__":
     flags = ("--xla_cpu_multi_thread_eigen=false", "intra_op_parallelism_threads=1", "--xla_cpu_max_isa=AVX2")
     os.environ["XLA_FLAGS"] = " ".join(flags)
+    os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"  # the products are oneDNN's, which does not ask XLA
     os.environ["JAX_PLATFORMS"] = "cpu"
     if hasattr(os, "sched_setaffinity"):  # the flags alone leave it several threads
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

@@ -16,7 +16,7 @@ from notes.files import atomic_path
 
 Measurement = Mapping[str, Any]
 LOOPS = {"provenn": "provenn", "scikit-learn": "scikit-learn", "textbook": "textbook\nDataLoader"}
-NETWORKS = {"small": "128-64\nbatch 64", "wide": "512-512\nbatch 512"}
+NETWORKS = {"784-128-64-10, batch 64": "128-64\nbatch 64", "784-512-512-10, batch 512": "512-512\nbatch 512"}
 RUNTIMES = {"ONNX Runtime": (BLUE, "o"), "torch": (ORANGE, "s"), "scikit-learn": (GREEN, "^")}
 
 

@@ -1,22 +1,40 @@
-"""Where the time of a training step goes: hooks between the parts of the real loop, and its matrix products alone."""
+"""Where the time of a training step goes: the parts of the real loop timed one by one, and its products alone."""
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import pairwise
+from operator import matmul
 from typing import Any
+from unittest.mock import patch
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
-from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch import Tensor
 
 from harness import table
-from workload import operations_per_image, split, train, training_set
+from notes.networks import mlp, steps
+from notes.networks.linear import Linear
+from workload import operations_per_image, train, training_set
 
 PEAK_WIDTHS = (512, 768, 1024, 1536, 2048)
-LOOP = "the loop, and recording the loss"
-PARTS = ("gathering the batch", "forward", "loss", "backward", "optimizer", LOOP)
+GATHERING, PRODUCTS, ACTIVATIONS, LOSS, OPTIMIZER, LOOP = PARTS = (
+    "gathering the batch",
+    "products, with their biases",
+    "activations",
+    "loss and its gradient",
+    "optimizer",
+    "the loop, and keeping losses and logits",
+)
+# What a step that is written out calls, in `notes.networks.steps`.
+CALLED: tuple[tuple[Any, str, str], ...] = (
+    (steps.Product, "forward", PRODUCTS),
+    (steps.Product, "backward", PRODUCTS),
+    (steps.Activation, "forward", ACTIVATIONS),
+    (steps.Activation, "backward", ACTIVATIONS),
+    (steps, "_cross_entropy", LOSS),
+)
 
 
 class Stopwatch:
@@ -32,46 +50,56 @@ class Stopwatch:
         self.seconds[name] += now - self.last
         self.last = now
 
+    def counted(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """Return a function whose calls count as `name`, and what lies before them as the loop."""
+
+        def call(*arguments: Any) -> Any:
+            self.lap(LOOP)
+            result = function(*arguments)
+            self.lap(name)
+            return result
+
+        return call
+
 
 def matmul_peak() -> float:
-    """Return the floating-point operations a second of torch's fastest float32 product of two square matrices."""
+    """Return the floating-point operations a second of the fastest float32 product of two square matrices.
+
+    It is torch's or NumPy's: the numeric mode `portable` takes the second, and is not kind to the first.
+    """
     fastest = 0.0
     for width in PEAK_WIDTHS:
         left, right = torch.rand(width, width), torch.rand(width, width)
-        seconds = best_time(lambda left=left, right=right: left @ right, at_least=0.15)
-        fastest = max(fastest, 2 * width**3 / seconds)
+        for one, other in ((left, right), (left.numpy(), right.numpy())):
+            seconds = best_time(partial(matmul, one, other), at_least=0.15)
+            fastest = max(fastest, 2 * width**3 / seconds)
     return fastest
 
 
 def profile(sizes: Sequence[int], batch_size: int) -> dict[str, Any]:
-    """Return the microseconds that each part of a step takes in the real loop, and its matrix products alone.
-
-    The gathering is timed alone and taken off what lies between two steps.
-    """
-    parts = _time_parts(sizes, batch_size)
-    between_steps = parts.pop("between steps")
-    parts["gathering the batch"] = min(_gathering(batch_size), between_steps)
-    parts[LOOP] = between_steps - parts["gathering the batch"]
+    """Return the microseconds that each part of a step takes in the real loop, and its matrix products alone."""
+    watch, data = Stopwatch(), training_set()
+    with _timed(watch):
+        train(sizes, data, epochs=1, batch_size=batch_size)
+    count = -(-len(data.targets) // batch_size)
     return {
         "batch_size": batch_size,
         "sizes": list(sizes),
-        "parts": {name: 1e6 * parts[name] for name in PARTS},
+        "parts": {name: 1e6 * watch.seconds[name] / count for name in PARTS},
         "products alone": 1e6 * _products(sizes, batch_size),
         "products at the peak": 1e6 * batch_size * operations_per_image(sizes) / matmul_peak(),
     }
 
 
-def profile_table(profiles: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the profiles as a Markdown table, two columns each: microseconds a batch and their share."""
-    header = ["part"]
-    rows = [[name] for name in [*PARTS, "**a step**", "its products alone", "its products at the peak"]]
-    for of in profiles.values():
-        header += [f"{'-'.join(map(str, of['sizes']))}, batch {of['batch_size']}", "share"]
+def profile_table(profiles: Mapping[str, Mapping[str, Any]], of_jax: Mapping[str, float]) -> str:
+    """Return the profiles as a Markdown table, microseconds a batch, and those of a whole step of JAX beside them."""
+    names = [*PARTS, "**a step**", "its products alone", "its products at the peak", "a step of JAX"]
+    columns = []
+    for name, of in profiles.items():
         whole = sum(of["parts"].values())
-        values = [*of["parts"].values(), whole, of["products alone"], of["products at the peak"]]
-        for row, value in zip(rows, values, strict=True):
-            row += [f"{value:,.0f} µs", f"{value / whole:.0%}".replace("%", " %")]
-    return table(header, rows)
+        values = [*of["parts"].values(), whole, of["products alone"], of["products at the peak"], of_jax[name]]
+        columns.append([f"{value:,.0f} µs, {100 * value / whole:.0f} %" for value in values])
+    return table(["part", *profiles], [list(row) for row in zip(names, *columns, strict=True)])
 
 
 def best_time(work: Callable[[], Any], *, at_least: float) -> float:
@@ -95,60 +123,32 @@ def mean_time(work: Callable[[], Any], *, calls: int) -> float:
     return (time.perf_counter() - started) / calls
 
 
-def _time_parts(sizes: Sequence[int], batch_size: int) -> dict[str, float]:
-    watch = Stopwatch()
+@contextmanager
+def _timed(watch: Stopwatch) -> Iterator[None]:
+    """Let the parts of the loop count their seconds."""
+    original, adam = mlp.shuffled_batches, steps._adam
 
-    def criterion(logits: Tensor, labels: Tensor) -> Tensor:
-        loss = functional.cross_entropy(logits, labels)
-        watch.lap("loss")
-        return loss
+    def batches(*arguments: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        for batch in original(*arguments):
+            watch.lap(GATHERING)
+            yield batch
+            watch.lap(LOOP)
 
-    def put_hooks(network: nn.Module) -> None:
-        network.register_forward_pre_hook(lambda *_: watch.lap("between steps"))
-        network.register_forward_hook(lambda *_: watch.lap("forward"))
-
-    steps = 0
-
-    def finish_step(*_: Any) -> None:
-        nonlocal steps
-        watch.lap("optimizer")
-        steps += 1
-
-    hooks = [
-        register_optimizer_step_pre_hook(lambda *_: watch.lap("backward")),
-        register_optimizer_step_post_hook(finish_step),
-    ]
-    data = training_set()
-    try:
+    with ExitStack() as patches:
+        for owner, name, part in CALLED:
+            patches.enter_context(patch.object(owner, name, watch.counted(getattr(owner, name), part)))
+        patches.enter_context(patch.object(mlp, "shuffled_batches", batches))
+        patches.enter_context(patch.object(steps, "_adam", lambda optimizer: watch.counted(adam(optimizer), OPTIMIZER)))
         watch.last = time.perf_counter()
-        train(sizes, data, watch=put_hooks, loss=criterion, epochs=1, batch_size=batch_size)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return {name: seconds / steps for name, seconds in watch.seconds.items()}
+        yield
 
 
-def _gathering(batch_size: int) -> float:
-    inputs, labels = torch.from_numpy(split("train").inputs), torch.from_numpy(split("train").targets)
-    batches = iter(torch.split(torch.randperm(len(inputs)).repeat(3), batch_size))
-
-    def gather() -> tuple[Tensor, Tensor]:
-        batch = next(batches)
-        return inputs.index_select(0, batch), labels.index_select(0, batch)
-
-    return mean_time(gather, calls=2 * len(inputs) // batch_size)
-
-
+@torch.no_grad()
 def _products(sizes: Sequence[int], batch_size: int) -> float:
     total, calls = 0.0, max(50, 40_000 // batch_size)
     for number, (fan_in, fan_out) in enumerate(pairwise(sizes)):
+        product = steps.Product(Linear(fan_in, fan_out, bias=False), first=number == 0)
         inputs, gradients = torch.rand(batch_size, fan_in), torch.rand(batch_size, fan_out)
-        weight = torch.rand(fan_out, fan_in)
-        products: list[Callable[[], Tensor]] = [
-            lambda inputs=inputs, weight=weight: inputs @ weight.T,
-            lambda inputs=inputs, gradients=gradients: gradients.T @ inputs,
-        ]
-        if number:
-            products.append(lambda gradients=gradients, weight=weight: gradients @ weight)
-        total += sum(mean_time(product, calls=calls) for product in products)
+        total += mean_time(lambda product=product, inputs=inputs: product.forward(inputs), calls=calls)
+        total += mean_time(lambda product=product, gradients=gradients: product.backward(gradients), calls=calls)
     return total
