@@ -23,6 +23,7 @@ SECTIONS = {
     "inference": "Inference",
     "pipeline": "Pipeline",
     "runners": "Beside other runners",
+    "growth": "Ever more stages",
     "invalidation": "What is run again",
 }
 RESULTS = Path("benchmarks/results.json")

@@ -64,9 +64,7 @@ def of_size(count: int, folder: Path, rivals: Path, rounds: int) -> dict[str, di
     cold: dict[str, Measurement] = {}
     for name, (write, command) in runners.items():
         place = folder / name
-        place.mkdir(parents=True)
-        for chain in range(-(-count // CHAIN)):
-            (place / f"source_{chain}.txt").write_text("0")
+        write_sources(place, count)
         write(place, count)
         cold[name] = summarise([seconds(command, place)])
         require_results(place, count, "0")
@@ -92,10 +90,17 @@ def pairs(count: int) -> list[tuple[str, str]]:
     ]
 
 
-def write_dvc(place: Path, count: int) -> None:
+def write_sources(place: Path, count: int) -> None:
+    """Make a folder with the source of each chain."""
+    place.mkdir(parents=True)
+    for chain in range(-(-count // CHAIN)):
+        (place / f"source_{chain}.txt").write_text("0")
+
+
+def write_dvc(place: Path, count: int, command: str = "cp") -> None:
     """Make a repository of git and DVC."""
     stages = "".join(
-        f"  s{index}:\n    cmd: cp {source} {target}\n    deps: [{source}]\n    outs: [{target}]\n"
+        f"  s{index}:\n    cmd: {command} {source} {target}\n    deps: [{source}]\n    outs: [{target}]\n"
         for index, (source, target) in enumerate(pairs(count))
     )
     (place / "dvc.yaml").write_text(f"stages:\n{stages}")

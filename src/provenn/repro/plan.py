@@ -54,11 +54,11 @@ class Plan:
 
         `seconds` says how long stages took; of the others the size of their dependencies gives a guess.
         """
-        remaining: dict[str, float] = {}
+        remaining = dict.fromkeys(self.stages, 0.0)  # after the stage; with its own seconds once it was its turn
         for name in reversed(self.stages):
-            dependents = (other for other in remaining if name in self.needs[other])
-            own = seconds.get(name) or _guess(self.stages[name])
-            remaining[name] = own + max((remaining[other] for other in dependents), default=0.0)
+            remaining[name] += seconds.get(name) or _guess(self.stages[name])
+            for needed in self.needs[name]:
+                remaining[needed] = max(remaining[needed], remaining[name])
         return sorted(self.stages, key=lambda name: -remaining[name])
 
 
