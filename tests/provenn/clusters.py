@@ -7,12 +7,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 from repository import PROJECT, Repository
 
+LOOPBACK = "127.0.0.1"
 WORK = """
 import json, os, pathlib, sys, time
 name, *paths = sys.argv[1:]
@@ -91,6 +93,13 @@ def prepare(repository: Repository) -> Repository:
     return repository
 
 
+def files(root: Path) -> dict[str, bytes]:
+    """Return what a repository has, without what DVC, git and MLflow keep for themselves."""
+    hidden = (".git", ".dvc", "mlruns")
+    found = (path for path in root.rglob("*") if path.is_file() and path.relative_to(root).parts[0] not in hidden)
+    return {str(path.relative_to(root)): path.read_bytes() for path in found}
+
+
 def ran(repository: Repository) -> list[str]:
     """Return the stages that began to run, sorted."""
     notes = Path(repository.environment["NOTES"])
@@ -100,24 +109,30 @@ def ran(repository: Repository) -> list[str]:
 class Cluster:
     """A scheduler of Dask, and workers on nodes of their own."""
 
-    def __init__(self, folder: Path, repository: Repository) -> None:
-        self.folder, self.repository = folder, repository
+    def __init__(self, folder: Path, repository: Repository, host: str = LOOPBACK, **variables: str) -> None:
+        """Start the scheduler at an address of this machine; `variables` are those of all processes of the cluster."""
+        self.folder, self.repository, self.variables = folder, repository, variables
         folder.mkdir()
-        self.host = f"127.0.0.1:{free_port()}"
+        self.host = f"{host}:{free_port()}"
         self.address = f"dask://{self.host}"
         self.workers: list[subprocess.Popen[bytes]] = []
         self.restart()
 
     def restart(self) -> None:
         """Start the scheduler."""
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", self.host.rpartition(":")[2])
+        host, _, port = self.host.partition(":")
+        self.scheduler = self._start("scheduler", "--host", host, "--port", port)
 
-    def add_worker(self, *options: str, name: str = "") -> "subprocess.Popen[bytes]":
-        """Start a worker on a new node."""
-        name = name or f"node{len(self.workers)}"
-        arguments = ("worker", f"tcp://{self.host}", "--no-nanny", "--nthreads", "1", "--host", "127.0.0.1")
+    def add_worker(
+        self, *options: str, host: str = LOOPBACK, inside: Sequence[str] = (), **variables: str
+    ) -> "subprocess.Popen[bytes]":
+        """Start a worker on a new node, at an address of the machine in which the command `inside` runs programs."""
+        name = f"node{len(self.workers)}"
+        scheme = "tls" if any("__TLS__" in variable for variable in self.variables) else "tcp"
+        arguments = ("worker", f"{scheme}://{self.host}", "--no-nanny", "--nthreads", "1", "--host", host)
         places = {"PROVENN_NODE": str(self.folder / name), "HOME": str(self.folder / f"{name}-home")}
-        worker = self._start(*arguments, "--local-directory", str(self.folder), *options, **places)
+        local = ("--local-directory", str(self.folder))
+        worker = self._start(*arguments, *local, *options, inside=inside, **places, **variables)
         self.workers.append(worker)
         return worker
 
@@ -128,9 +143,9 @@ class Cluster:
                 process.kill()
             process.wait()
 
-    def _start(self, *arguments: str, **variables: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-P", "-m", "dask", *arguments, "--no-dashboard"]
-        return start(self.folder, self.repository, command, **variables)
+    def _start(self, *arguments: str, inside: Sequence[str] = (), **variables: str) -> "subprocess.Popen[bytes]":
+        command = [*inside, sys.executable, "-P", "-m", "dask", *arguments, "--no-dashboard"]
+        return start(self.folder, self.repository, command, **self.variables, **variables)
 
 
 class RayCluster:

@@ -95,7 +95,7 @@ class EngineStage:
         write_bytes(self.log, result["log"].encode())
         if not self._record or result["outcome"] == "restored":
             return
-        told = result["record"]
+        told = _not_of_the_future(result["record"], result["clock"])
         began = int((time.time() - self.seconds) * 1000)
         tags = {"node": result["host"]}
         if "numeric.platform" not in told and "platform" in result:
@@ -110,6 +110,15 @@ class EngineStage:
         with self.log.open("a", encoding="utf-8") as log:
             log.write(f"{sentence}\n")
         return "failed"
+
+
+def _not_of_the_future(record: str, clock: float) -> str:
+    """Return a stage's record with its times moved back by as much as the clock of its node is ahead of this one."""
+    ahead = round(1000 * (clock - time.time()))
+    if ahead <= 0:
+        return record
+    rows = map(json.loads, record[: record.rfind("\n") + 1].splitlines())
+    return "".join(f"{json.dumps(row | {'at': row['at'] - ahead})}\n" for row in rows)
 
 
 class Unsent:

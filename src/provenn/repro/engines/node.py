@@ -78,7 +78,8 @@ def run_job(text: str) -> str:
         record = place / "record.jsonl"
         told = record.read_text(encoding="utf-8") if record.is_file() else ""
         seconds = time.monotonic() - began
-        return json.dumps({**result, "log": said, "record": told, "seconds": seconds, "host": socket.gethostname()})
+        ours = {"seconds": seconds, "host": socket.gethostname(), "clock": time.time()}
+        return json.dumps({**result, **ours, "log": said, "record": told})
 
 
 def stop_job(key: str) -> None:
