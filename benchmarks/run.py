@@ -30,6 +30,7 @@ RESULTS = Path("benchmarks/results.json")
 PAGE = Path("docs/performance.md")
 FIGURE = Path("docs/images/performance.png")
 BUSY = 0.5  # load average of a machine that has other work
+SETS = ("scale", "workers")  # sections that `--large` concerns
 COUNTS = ("invalidation",)  # sections without a time, which other work does not change
 INTRODUCTION = """\
 # Performance
@@ -74,7 +75,7 @@ def measure(names: Sequence[str], root: Path, *, quick: bool, large: bool) -> No
     for name in names:
         print(f"{name}: measuring", flush=True)
         started = time.monotonic()
-        options = {"large": large} if name == "scale" else {}
+        options = {"large": large} if name in SETS else {}
         result = importlib.import_module(name).measure(quick, **options)
         known = read_json(root / RESULTS) if (root / RESULTS).is_file() else {}
         known[name] = {"machine": machine(), "load": load, "quick": quick, "result": result}

@@ -37,7 +37,8 @@ class Worker:
         try:
             dist.all_gather(gathered, values)
         except RuntimeError as error:
-            raise UserError(f"another worker is gone ({str(error).splitlines()[0]}): start all again.") from None
+            reason = str(error).partition(". ")[0]
+            raise UserError(f"another worker is gone ({reason}): start all again.") from None
         return gathered
 
     def require_same(self, values: Tensor, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Training on 8.1 million images that are not held in memory, by one worker and by two, to the same bits."""
+"""Training on images that are not held in memory by one worker and by two, to the same bits."""
 
 import json
 import os
@@ -14,19 +14,19 @@ from data_parallel import FRESH_STORE
 from harness import ROOT, figures, interleaved, own_process, ratio, require_files, spread, summarise, table
 from memory_mapped import IMAGES, LABELS
 from notes.files import UserError
-from scale import FOLDER, LARGE, ORIGINALS, QUICK_SIZES, forget, make_set
+from scale import FOLDER, LARGE, ORIGINALS, QUICK_SIZES, SIZES, forget, make_set
 
 COUNTS = (1, 2)
 SCRIPT = ("src/stage.py", "portable", "benchmarks/data_parallel.py")
 
 
-def measure(quick: bool) -> dict[str, Any]:
+def measure(quick: bool, large: bool = False) -> dict[str, Any]:
     """Make the set if it is missing, then train one epoch with each number of workers in turn.
 
     Raises UserError when they do not give the same model.
     """
     require_files(*ORIGINALS)
-    size = max(QUICK_SIZES) if quick else LARGE
+    size = LARGE if large else max(QUICK_SIZES if quick else SIZES)
     with own_process() as call:
         call(make_set, size)
     told: dict[str, list[dict[str, Any]]] = {str(count): [] for count in COUNTS}
@@ -67,21 +67,10 @@ def train(size: int, workers: int, results: list[dict[str, Any]]) -> float:
     for name in (IMAGES, LABELS):
         forget(folder / name)
     paths = os.pathsep.join(str(ROOT / name) for name in ("src", "benchmarks"))
-    environment = os.environ | {
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": paths,
-        **FRESH_STORE,
-    }
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths, **FRESH_STORE}
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={workers}"]
     with TemporaryDirectory() as temporary:
         model = Path(temporary) / "model.safetensors"
-        done = subprocess.run(
-            [*torchrun, *SCRIPT, folder, model],
-            cwd=ROOT,
-            env=environment,
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-    results.append(json.loads(done.stdout))
+        told = subprocess.check_output([*torchrun, *SCRIPT, folder, model], cwd=ROOT, env=environment)
+    results.append(json.loads(told))
     return results[-1]["images"] / results[-1]["seconds"]
