@@ -73,17 +73,26 @@ def open_shards(folder: Path, settings: Settings, worker: Worker) -> list[Memory
 
 
 def shard_batches(
-    samples: Sequence[MemoryMappedImages], settings: Settings, worker: Worker
-) -> Iterator[tuple[tuple[Tensor, Tensor], ...]]:
-    """Yield for each step the batches of this worker's shards, through all epochs; each epoch has its own order."""
-    size = settings.batch_size // settings.shards
-    for epoch in range(settings.epochs):
+    samples: Sequence[MemoryMappedImages], settings: Settings, worker: Worker, first: int = 0
+) -> Iterator[tuple[int, tuple[tuple[Tensor, Tensor], ...]]]:
+    """Yield the batches of this worker's shards with the number of their step, from 1, without the `first` steps.
+
+    Each epoch has an order of its own.
+    """
+    size, steps = settings.batch_size // settings.shards, steps_an_epoch(len(samples[0]), settings)
+    for epoch in range(first // steps, settings.epochs):
         state = int(np.random.SeedSequence([settings.seed, epoch]).generate_state(1, np.uint64)[0]) >> 1
         streams = [
             one.batches(size, torch.Generator().manual_seed(state), shard=shard, shards=settings.shards)
             for one, shard in zip(samples, worker.shards, strict=True)
         ]
-        yield from zip(*streams, strict=True)
+        numbered = enumerate(zip(*streams, strict=True), epoch * steps + 1)
+        yield from islice(numbered, max(first - epoch * steps, 0), None)
+
+
+def steps_an_epoch(images: int, settings: Settings) -> int:
+    """Return how many batches the set has, the last one smaller."""
+    return math.ceil(images / settings.batch_size)
 
 
 def train(folder: Path, model: Path, settings: Settings, worker: Worker, every: int) -> dict[str, Any]:
@@ -104,8 +113,9 @@ def train(folder: Path, model: Path, settings: Settings, worker: Worker, every: 
         torch.tensor(list(hashlib.sha256(json.dumps([described, first]).encode()).digest())),
         f"the workers have other settings, sets or checkpoints: give all the same, and {model} where all see it.",
     )
-    total, seen, started = settings.epochs * math.ceil(len(samples[0]) / settings.batch_size), 0, time.perf_counter()
-    for done, batches in islice(enumerate(shard_batches(samples, settings, worker), 1), first, None):
+    total = settings.epochs * steps_an_epoch(len(samples[0]), settings)
+    seen, started = 0, time.perf_counter()
+    for done, batches in shard_batches(samples, settings, worker, first):
         loss = gradients(batches)
         optimizer.step()
         seen += settings.shards * len(batches[0][1])

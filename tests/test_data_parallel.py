@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from data_parallel import FRESH_STORE, Settings, open_shards, shard_batches, train
+from data_parallel import FRESH_STORE, Settings, open_shards, save_checkpoint, shard_batches, train
 from harness import ROOT
 from notes.files import UserError, digest
 from notes.networks.losses import make_criterion
@@ -98,7 +98,7 @@ def test_the_tree_adds_up_its_parts_and_no_number_of_workers_changes_a_bit_of_it
 
 def test_the_gradient_is_that_of_the_whole_batch_by_autograd(folder):
     network = Mlp(784, [128, 64], 10).initialise(torch.Generator().manual_seed(1))
-    batches = next(shard_batches(open_shards(folder, SETTINGS, ALONE), SETTINGS, ALONE))
+    _, batches = next(shard_batches(open_shards(folder, SETTINGS, ALONE), SETTINGS, ALONE))
     loss = ShardGradients(network, make_criterion("cross_entropy"), 4, ALONE)(batches)
     found = [values.grad.clone() for values in network.parameters()]
     network = network.double()
@@ -115,7 +115,7 @@ def test_the_shards_of_all_workers_are_the_set_and_no_sample_is_in_two(folder, b
     epochs = []
     for number in range(2):
         worker = Worker.of(number, 2, 4)
-        steps = list(shard_batches(open_shards(folder, settings, worker), settings, worker))
+        steps = [step for _, step in shard_batches(open_shards(folder, settings, worker), settings, worker)]
         assert all(len(labels) == len(step[0][1]) for step in steps for _, labels in step)
         half = len(steps) // 2
         epochs.append([numbers([batch for step in part for batch in step]) for part in (steps[:half], steps[half:])])
@@ -164,6 +164,22 @@ def test_after_a_kill_the_workers_go_on_to_the_same_bits(folder, tmp_path, undis
     told = json.loads(stdout)
     assert 0 < told["images"] < EPOCHS * COUNT  # the second start did not begin anew
     assert told["sha256"] == digest(model, "sha256") == digest(undisturbed, "sha256")
+
+
+def test_a_training_that_ends_in_its_second_epoch_goes_on_to_the_same_bits(folder, tmp_path, monkeypatch):
+    train(folder, tmp_path / "whole", SETTINGS, ALONE, every=1000)
+
+    def save_and_end(path, network, optimizer, described):
+        save_checkpoint(path, network, optimizer, described)
+        if described["steps"] == 150:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("data_parallel.save_checkpoint", save_and_end)
+    with pytest.raises(KeyboardInterrupt):
+        train(folder, tmp_path / "ended", SETTINGS, ALONE, every=50)
+    told = train(folder, tmp_path / "ended", SETTINGS, ALONE, every=50)
+    assert told["images"] == 2 * COUNT - 150 * 100
+    assert digest(tmp_path / "ended") == digest(tmp_path / "whole")
 
 
 def test_a_checkpoint_of_other_settings_is_refused(folder, tmp_path):
