@@ -4,6 +4,7 @@ import importlib.metadata
 import math
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -122,6 +123,12 @@ def require_files(*paths: str) -> None:
     for path in paths:
         if not (ROOT / path).exists():
             raise UserError(f"{path} is missing: run `make repro` first.")
+
+
+def peak_memory() -> float:
+    """Return the largest resident memory of this process so far, in GiB."""
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 
 
 def machine() -> dict[str, Any]:

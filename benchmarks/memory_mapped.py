@@ -87,13 +87,16 @@ class MemoryMappedImages:
     def __len__(self) -> int:
         return self._size
 
-    def batches(self, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(
+        self, size: int, generator: torch.Generator, shard: int = 0, shards: int = 1
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield each sample once: inputs (size, 784) float32 in [0, 1] and labels (size,), the last batch smaller.
 
+        Of several `shards`, those of one: each takes its blocks of one order, if their generators are in one state.
         One epoch at a time: the next one uses the same memory.
         """
         self._make_room(size)
-        starts = torch.randperm(-(-self._size // BLOCK), generator=generator) * BLOCK
+        starts = (torch.randperm(-(-self._size // BLOCK), generator=generator) * BLOCK)[shard::shards]
         windows = starts.split(BLOCKS_IN_MEMORY)
         waiting = 0
         for window in windows:

@@ -1,8 +1,6 @@
 """The training loop over a memory-mapped set of ever more images, against the 60,000 that fit into memory."""
 
 import os
-import resource
-import sys
 import time
 from contextlib import ExitStack
 from functools import partial
@@ -17,6 +15,7 @@ from harness import (
     figures,
     interleaved,
     own_process,
+    peak_memory,
     ratio,
     require_files,
     spread,
@@ -35,7 +34,7 @@ from notes.networks.steps import write_out
 from notes.sources.mnist import read_idx
 from workload import LEARNING_RATE, start, train
 
-SIZES, QUICK_SIZES, LARGE = (60_000, 600_000), (60_000, 120_000), 6_000_000
+SIZES, QUICK_SIZES, LARGE = (60_000, 600_000), (60_000, 120_000), 8_100_000
 NETWORK, BATCH_SIZE = (784, 128, 64, 10), 64
 IN_MEMORY = "60,000 in memory"
 FOLDER = "data/augmented"
@@ -134,9 +133,3 @@ def forget(path: Path) -> None:
         os.fsync(file.fileno())
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def peak_memory() -> float:
-    """Return the largest resident memory of this process so far, in GiB."""
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
