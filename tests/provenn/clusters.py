@@ -91,6 +91,13 @@ def prepare(repository: Repository) -> Repository:
     return repository
 
 
+def files(root: Path) -> dict[str, bytes]:
+    """Return the files of a repository, dvc.lock among them, without what git, DVC and MLflow keep."""
+    hidden = (".git", ".dvc", "mlruns")
+    found = (path for path in root.rglob("*") if path.is_file() and path.relative_to(root).parts[0] not in hidden)
+    return {str(path.relative_to(root)): path.read_bytes() for path in found}
+
+
 def ran(repository: Repository) -> list[str]:
     """Return the stages that began to run, sorted."""
     notes = Path(repository.environment["NOTES"])
@@ -100,24 +107,27 @@ def ran(repository: Repository) -> list[str]:
 class Cluster:
     """A scheduler of Dask, and workers on nodes of their own."""
 
-    def __init__(self, folder: Path, repository: Repository) -> None:
-        self.folder, self.repository = folder, repository
+    def __init__(self, folder: Path, repository: Repository, address: str = "127.0.0.1", **variables: str) -> None:
+        """Start the scheduler at an address of this machine; all parts get the variables."""
+        self.folder, self.repository, self.variables = folder, repository, variables
         folder.mkdir()
-        self.host = f"127.0.0.1:{free_port()}"
+        self.host = f"{address}:{free_port()}"
         self.address = f"dask://{self.host}"
         self.workers: list[subprocess.Popen[bytes]] = []
         self.restart()
 
     def restart(self) -> None:
         """Start the scheduler."""
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", self.host.rpartition(":")[2])
+        address, _, port = self.host.rpartition(":")
+        self.scheduler = self._start("scheduler", "--host", address, "--port", port)
 
-    def add_worker(self, *options: str, name: str = "") -> "subprocess.Popen[bytes]":
-        """Start a worker on a new node."""
+    def add_worker(self, *options: str, name: str = "", **variables: str) -> "subprocess.Popen[bytes]":
+        """Start a worker on a new node, with environment variables of its own."""
         name = name or f"node{len(self.workers)}"
-        arguments = ("worker", f"tcp://{self.host}", "--no-nanny", "--nthreads", "1", "--host", "127.0.0.1")
+        scheme = "tls" if self.variables else "tcp"
+        arguments = ("worker", f"{scheme}://{self.host}", "--no-nanny", "--nthreads", "1", "--host", "127.0.0.1")
         places = {"PROVENN_NODE": str(self.folder / name), "HOME": str(self.folder / f"{name}-home")}
-        worker = self._start(*arguments, "--local-directory", str(self.folder), *options, **places)
+        worker = self._start(*arguments, "--local-directory", str(self.folder), *options, **places, **variables)
         self.workers.append(worker)
         return worker
 
@@ -130,7 +140,7 @@ class Cluster:
 
     def _start(self, *arguments: str, **variables: str) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-P", "-m", "dask", *arguments, "--no-dashboard"]
-        return start(self.folder, self.repository, command, **variables)
+        return start(self.folder, self.repository, command, **self.variables, **variables)
 
 
 class RayCluster:

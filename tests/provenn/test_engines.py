@@ -9,18 +9,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from clusters import Cluster, RayCluster, hold, prepare, ran, release, wait_for, worked
+from clusters import Cluster, RayCluster, files, hold, prepare, ran, release, wait_for, worked
 from repository import Repository
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.slow
 OTHERS = {"data.csv.dvc": "unchanged", "sub/dvc.yaml:below": "failed"}
-
-
-def files(root: Path) -> dict[str, bytes]:
-    hidden = (".git", ".dvc", "mlruns")
-    found = (path for path in root.rglob("*") if path.is_file() and path.relative_to(root).parts[0] not in hidden)
-    return {str(path.relative_to(root)): path.read_bytes() for path in found}
 
 
 @pytest.fixture
