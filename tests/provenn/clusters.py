@@ -7,10 +7,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
+from namespaces import Host
 from repository import PROJECT, Repository
 
 WORK = """
@@ -107,9 +109,16 @@ def ran(repository: Repository) -> list[str]:
 class Cluster:
     """A scheduler of Dask, and workers on nodes of their own."""
 
-    def __init__(self, folder: Path, repository: Repository, address: str = "127.0.0.1", **variables: str) -> None:
-        """Start the scheduler at an address of this machine; all parts get the variables."""
-        self.folder, self.repository, self.variables = folder, repository, variables
+    def __init__(
+        self,
+        folder: Path,
+        repository: Repository,
+        address: str = "127.0.0.1",
+        inside: Sequence[str] = (),
+        **variables: str,
+    ) -> None:
+        """Start the scheduler at an address, by a command that runs it `inside` a host; all parts get the variables."""
+        self.folder, self.repository, self.inside, self.variables = folder, repository, inside, variables
         folder.mkdir()
         self.host = f"{address}:{free_port()}"
         self.address = f"dask://{self.host}"
@@ -119,15 +128,19 @@ class Cluster:
     def restart(self) -> None:
         """Start the scheduler."""
         address, _, port = self.host.rpartition(":")
-        self.scheduler = self._start("scheduler", "--host", address, "--port", port)
+        self.scheduler = self._start(self.inside, "scheduler", "--host", address, "--port", port)
 
-    def add_worker(self, *options: str, name: str = "", **variables: str) -> "subprocess.Popen[bytes]":
-        """Start a worker on a new node, with environment variables of its own."""
+    def add_worker(
+        self, *options: str, name: str = "", host: Host | None = None, **variables: str
+    ) -> "subprocess.Popen[bytes]":
+        """Start a worker on a new node, at a host where one is given, with environment variables of its own."""
         name = name or f"node{len(self.workers)}"
-        scheme = "tls" if self.variables else "tcp"
-        arguments = ("worker", f"{scheme}://{self.host}", "--no-nanny", "--nthreads", "1", "--host", "127.0.0.1")
+        scheme = "tls" if any("__TLS__" in variable for variable in self.variables) else "tcp"
+        address, inside = (host.address, host.inside) if host else ("127.0.0.1", ())
+        arguments = ("worker", f"{scheme}://{self.host}", "--no-nanny", "--nthreads", "1", "--host", address)
         places = {"PROVENN_NODE": str(self.folder / name), "HOME": str(self.folder / f"{name}-home")}
-        worker = self._start(*arguments, "--local-directory", str(self.folder), *options, **places, **variables)
+        local = ("--local-directory", str(self.folder))
+        worker = self._start(inside, *arguments, *local, *options, **places, **variables)
         self.workers.append(worker)
         return worker
 
@@ -138,8 +151,8 @@ class Cluster:
                 process.kill()
             process.wait()
 
-    def _start(self, *arguments: str, **variables: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-P", "-m", "dask", *arguments, "--no-dashboard"]
+    def _start(self, inside: Sequence[str], *arguments: str, **variables: str) -> "subprocess.Popen[bytes]":
+        command = [*inside, sys.executable, "-P", "-m", "dask", *arguments, "--no-dashboard"]
         return start(self.folder, self.repository, command, **self.variables, **variables)
 
 
