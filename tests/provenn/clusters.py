@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+from namespaces import Host
 from repository import PROJECT, Repository
 
 LOOPBACK = "127.0.0.1"
@@ -94,7 +95,7 @@ def prepare(repository: Repository) -> Repository:
 
 
 def files(root: Path) -> dict[str, bytes]:
-    """Return what a repository has, without what DVC, git and MLflow keep for themselves."""
+    """Return the files of a repository, dvc.lock among them, without what git, DVC and MLflow keep."""
     hidden = (".git", ".dvc", "mlruns")
     found = (path for path in root.rglob("*") if path.is_file() and path.relative_to(root).parts[0] not in hidden)
     return {str(path.relative_to(root)): path.read_bytes() for path in found}
@@ -109,30 +110,38 @@ def ran(repository: Repository) -> list[str]:
 class Cluster:
     """A scheduler of Dask, and workers on nodes of their own."""
 
-    def __init__(self, folder: Path, repository: Repository, host: str = LOOPBACK, **variables: str) -> None:
-        """Start the scheduler at an address of this machine; `variables` are those of all processes of the cluster."""
-        self.folder, self.repository, self.variables = folder, repository, variables
+    def __init__(
+        self,
+        folder: Path,
+        repository: Repository,
+        address: str = "127.0.0.1",
+        inside: Sequence[str] = (),
+        **variables: str,
+    ) -> None:
+        """Start the scheduler at an address, by a command that runs it `inside` a host; all parts get the variables."""
+        self.folder, self.repository, self.inside, self.variables = folder, repository, inside, variables
         folder.mkdir()
-        self.host = f"{host}:{free_port()}"
+        self.host = f"{address}:{free_port()}"
         self.address = f"dask://{self.host}"
         self.workers: list[subprocess.Popen[bytes]] = []
         self.restart()
 
     def restart(self) -> None:
         """Start the scheduler."""
-        host, _, port = self.host.partition(":")
-        self.scheduler = self._start("scheduler", "--host", host, "--port", port)
+        address, _, port = self.host.rpartition(":")
+        self.scheduler = self._start(self.inside, "scheduler", "--host", address, "--port", port)
 
     def add_worker(
-        self, *options: str, host: str = LOOPBACK, inside: Sequence[str] = (), **variables: str
+        self, *options: str, name: str = "", host: Host | None = None, **variables: str
     ) -> "subprocess.Popen[bytes]":
-        """Start a worker on a new node, at an address of the machine in which the command `inside` runs programs."""
-        name = f"node{len(self.workers)}"
+        """Start a worker on a new node, at a host where one is given, with environment variables of its own."""
+        name = name or f"node{len(self.workers)}"
         scheme = "tls" if any("__TLS__" in variable for variable in self.variables) else "tcp"
-        arguments = ("worker", f"{scheme}://{self.host}", "--no-nanny", "--nthreads", "1", "--host", host)
+        address, inside = (host.address, host.inside) if host else ("127.0.0.1", ())
+        arguments = ("worker", f"{scheme}://{self.host}", "--no-nanny", "--nthreads", "1", "--host", address)
         places = {"PROVENN_NODE": str(self.folder / name), "HOME": str(self.folder / f"{name}-home")}
         local = ("--local-directory", str(self.folder))
-        worker = self._start(*arguments, *local, *options, inside=inside, **places, **variables)
+        worker = self._start(inside, *arguments, *local, *options, **places, **variables)
         self.workers.append(worker)
         return worker
 
@@ -143,7 +152,7 @@ class Cluster:
                 process.kill()
             process.wait()
 
-    def _start(self, *arguments: str, inside: Sequence[str] = (), **variables: str) -> "subprocess.Popen[bytes]":
+    def _start(self, inside: Sequence[str], *arguments: str, **variables: str) -> "subprocess.Popen[bytes]":
         command = [*inside, sys.executable, "-P", "-m", "dask", *arguments, "--no-dashboard"]
         return start(self.folder, self.repository, command, **self.variables, **variables)
 

@@ -8,6 +8,8 @@ from typing import Any
 import psutil
 from dask.config import get as setting
 from distributed import Client, LocalCluster
+from distributed.comm.core import CommClosedError
+from distributed.security import Security
 
 from provenn.files import UserError, one_line
 from provenn.repro.engines.engine import CONNECT_SECONDS, RETRIES, EngineError, Nodes
@@ -24,10 +26,23 @@ class DaskEngine:
 
     @classmethod
     def connect(cls, host: str) -> "DaskEngine":
-        """Return the scheduler at host:port, by TLS where Dask's settings ask for it; UserError without an answer."""
+        """Return the scheduler at host:port, by TLS where Dask's settings ask for it.
+
+        Raises UserError without an answer, with one that is encrypted otherwise, and without a certificate.
+        """
         scheme = "tls" if setting("distributed.comm.require-encryption", None) else "tcp"
+        if scheme == "tls" and not _has_certificate():
+            raise UserError(
+                "Dask's settings here ask for encryption and name no certificate that can be read: "
+                "distributed.comm.tls takes ca-file, client.cert and client.key."
+            )
         try:
             client = Client(f"{scheme}://{host}", timeout=CONNECT_SECONDS, set_as_default=False)
+        except CommClosedError:
+            raise UserError(
+                f"what answers at {host} ends the connection by {scheme.upper()}: distributed.comm.require-encryption "
+                "and distributed.comm.tls must be the same in Dask's settings here and there."
+            ) from None
         except (OSError, ValueError) as error:
             raise UserError(
                 f"no scheduler of Dask answers at {host} ({one_line(error)[:200]}) `dask scheduler` starts one."
@@ -123,6 +138,12 @@ class DaskJob:
         with suppress(OSError, KeyError):
             self._client.unpublish_dataset(self._key)
             self._future.cancel()
+
+
+def _has_certificate() -> bool:
+    with suppress(OSError):  # such as of a file that is not there, or is no certificate
+        return bool(Security().get_connection_args("client")["ssl_context"])
+    return False
 
 
 def _asked(resources: Resources) -> dict[str, float]:

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,7 @@ class Dispatcher:
         return {
             "key": f"provenn-{self._identity[:12]}-{name}-{key}",
             "stage": name,
+            "sent": time.time(),
             "dvc": dvc.__version__,
             "repository": self._identity,
             "prefix": os.path.relpath(self.root.resolve(), sources.top),

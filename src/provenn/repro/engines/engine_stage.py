@@ -95,7 +95,7 @@ class EngineStage:
         write_bytes(self.log, result["log"].encode())
         if not self._record or result["outcome"] == "restored":
             return
-        told = _not_of_the_future(result["record"], result["clock"])
+        told = _by_this_clock(result, time.time())
         began = int((time.time() - self.seconds) * 1000)
         tags = {"node": result["host"]}
         if "numeric.platform" not in told and "platform" in result:
@@ -112,13 +112,19 @@ class EngineStage:
         return "failed"
 
 
-def _not_of_the_future(record: str, clock: float) -> str:
-    """Return a stage's record with its times moved back by as much as the clock of its node is ahead of this one."""
-    ahead = round(1000 * (clock - time.time()))
-    if ahead <= 0:
-        return record
-    rows = map(json.loads, record[: record.rfind("\n") + 1].splitlines())
-    return "".join(f"{json.dumps(row | {'at': row['at'] - ahead})}\n" for row in rows)
+def _by_this_clock(result: Mapping[str, Any], now: float) -> str:
+    """Return a stage's record, its times moved as little as makes them lie between when it was sent and now.
+
+    Where the node's clock is right they stay as they are. `sent`, `began` and `now` are seconds of the epoch, by this
+    clock, the node's and this one.
+    """
+    told: str = result["record"]
+    behind, ahead = result["sent"] - result["began"], result["began"] + result["seconds"] - now
+    moved_ms = round(1000 * min(max(0.0, behind), -ahead))
+    if not moved_ms:
+        return told
+    rows = (json.loads(line) for line in told.split("\n")[:-1])  # a last line without its end was cut off
+    return "".join(f"{json.dumps(row | {'at': row['at'] + moved_ms})}\n" for row in rows)
 
 
 class Unsent:

@@ -37,7 +37,7 @@ def run_job(text: str) -> str:
     """Do the job that a text describes; return the result's text. Raises NodeError where trying again may help."""
     job = json.loads(text)
     base = Path(job["node"] or os.environ.get(NODE) or Path.home() / ".cache/provenn/node").expanduser().resolve()
-    began = time.monotonic()
+    began, clock = time.monotonic(), time.time()
     with _place(base / "work" / job["repository"]) as (place, lock):
         for name in ("result.json", "record.jsonl"):
             (place / name).unlink(missing_ok=True)
@@ -78,8 +78,8 @@ def run_job(text: str) -> str:
         record = place / "record.jsonl"
         told = record.read_text(encoding="utf-8") if record.is_file() else ""
         seconds = time.monotonic() - began
-        ours = {"seconds": seconds, "host": socket.gethostname(), "clock": time.time()}
-        return json.dumps({**result, **ours, "log": said, "record": told})
+        times = {"sent": job["sent"], "began": clock, "seconds": seconds}
+        return json.dumps({**result, **times, "log": said, "record": told, "host": socket.gethostname()})
 
 
 def stop_job(key: str) -> None:

@@ -1,13 +1,32 @@
 """Files by their digest: to a DVC remote and from it, one object at a time, whatever kind of remote it is."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-from provenn.files import UserError, digest
+from provenn.files import UserError, digest, one_line
 
 RUNS = "runs"  # DVC's run cache, in a cache and in a remote
+_Given = ParamSpec("_Given")
+_Returned = TypeVar("_Returned")
+
+
+def _with_remote(method: Callable[_Given, _Returned]) -> Callable[_Given, _Returned]:
+    """Let what a remote's plug-in raises of its library's own kind, as dvc-s3 does without credentials, be OSError."""
+    from dvc.exceptions import DvcException
+
+    @wraps(method)
+    def raising_os_error(*args: _Given.args, **named: _Given.kwargs) -> _Returned:
+        try:
+            return method(*args, **named)
+        except (DvcException, OSError):
+            raise
+        except Exception as error:
+            raise OSError(one_line(error)) from error
+
+    return raising_os_error
 
 
 class Objects:
@@ -19,6 +38,7 @@ class Objects:
         self.there = repo.cloud.get_remote_odb(remote, "push")
         self._sent: set[str] = set()
 
+    @_with_remote
     def send_file(self, path: Path) -> str:
         """Send a file; return its MD5."""
         value = digest(path)
@@ -26,6 +46,7 @@ class Objects:
             self.there.add(str(path), self.repo.fs, value)
         return value
 
+    @_with_remote
     def send(self, path: str) -> str:
         """Send a file or folder of the working folder, which DVC then need not have in its cache; return its digest."""
         from dvc_data.hashfile.build import build
@@ -49,6 +70,7 @@ class Objects:
         self._pull(named)
         self._pull({info for folder in named if folder.isdir for _, _, info in Tree.load(self.cache, folder)})
 
+    @_with_remote
     def _pull(self, infos: set[Any]) -> None:
         missing = {info for info in infos if not self.cache.exists(info.value)}
         if missing:
@@ -72,6 +94,7 @@ class Objects:
             if path in runnable:
                 self.cache.set_exec(path)
 
+    @_with_remote
     def send_run(self, stage: Any) -> None:
         """Send what the run cache has of a stage as it is."""
         for place in self._run_places(stage):
@@ -83,6 +106,7 @@ class Objects:
                     there.fs.makedirs(there.fs.parent(target))
                     there.fs.put_file(str(entry), target)
 
+    @_with_remote
     def fetch_run(self, stage: Any) -> bool:
         """Bring what the remote's run cache has of a stage as it is, and its outputs; return whether all was there."""
         for place in self._run_places(stage):
