@@ -201,3 +201,18 @@ def test_a_cluster_of_ray_makes_the_same_bytes(small, tmp_path, nowhere):
         cluster.close()
     assert files(small.root) == files(serial.root)
     assert ran(small) == ran(serial)
+
+
+def test_an_output_with_a_remote_of_its_own_goes_there_when_it_is_pushed(small, cluster, nowhere, tmp_path):
+    second = tmp_path / "second"
+    small.dvc("remote", "add", "second", str(second))
+    small.define(
+        {"one": worked("one") | {"outs": [{"one.out": {"remote": "second"}}]}, "two": worked("two", "one.out")}
+    )
+    cluster.add_worker()
+    small.provenn("repro", "two", "--on", cluster.address, **nowhere)
+    assert ran(small) == ["one", "two"]
+    small.dvc("push", "one", "two")
+    content = (small.root / "one.out").read_bytes()
+    assert [path.read_bytes() for path in second.rglob("*") if path.is_file()] == [content]
+    assert "in sync" in small.dvc("status", "--cloud", "one", "two")
