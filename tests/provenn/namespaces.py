@@ -31,10 +31,6 @@ class Host:
         """Cut the line (`down`), or mend it (`up`)."""
         ip("-n", self.name, "link", "set", "line", state)
 
-    def remove(self) -> None:
-        """Remove it, and its line with it."""
-        ip("netns", "delete", self.name)
-
 
 @contextmanager
 def connected(count: int) -> Iterator[list[Host]]:

@@ -1,7 +1,10 @@
 """Dask with certificates: stages run by TLS alone, and whoever has none is told so."""
 
 import datetime
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -84,6 +87,23 @@ def test_without_the_certificate_nothing_runs_and_a_sentence_says_what_to_set(sm
         assert sentence in finished.stderr
         assert "Traceback" not in finished.stderr
     assert ran(small) == ["one"]
+
+
+def test_what_speaks_before_it_is_asked_is_no_scheduler_with_certificates(small, settings):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def speak() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    connection.sendall(b"\0" * 64)
+
+        threading.Thread(target=speak, daemon=True).start()
+        address = f"dask://127.0.0.1:{server.getsockname()[1]}"
+        finished = small.provenn("repro", "--on", address, code=1, **settings)
+        server.shutdown(socket.SHUT_RDWR)
+    assert OTHERWISE.format("TLS") in finished.stderr
+    assert "Traceback" not in finished.stderr
 
 
 def test_a_scheduler_without_encryption_is_not_spoken_to_where_it_is_required(small, settings, tmp_path):

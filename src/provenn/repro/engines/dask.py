@@ -1,5 +1,6 @@
 """Dask: a job is a task of `distributed`, kept by the scheduler until its result is kept here."""
 
+import asyncio
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import psutil
 from dask.config import get as setting
 from distributed import Client, LocalCluster
-from distributed.comm.core import CommClosedError
+from distributed.comm.core import CommClosedError, connect
 from distributed.security import Security
 
 from provenn.files import UserError, one_line
@@ -37,13 +38,15 @@ class DaskEngine:
                 "distributed.comm.tls takes ca-file, client.cert and client.key."
             )
         try:
+            asyncio.run(_reach(f"{scheme}://{host}"))
             client = Client(f"{scheme}://{host}", timeout=CONNECT_SECONDS, set_as_default=False)
-        except CommClosedError:
-            raise UserError(
-                f"what answers at {host} ends the connection by {scheme.upper()}: distributed.comm.require-encryption "
-                "and distributed.comm.tls must be the same in Dask's settings here and there."
-            ) from None
         except (OSError, ValueError) as error:
+            if isinstance(error, CommClosedError) or "SSL" in str(error):
+                raise UserError(
+                    f"what answers at {host} ends the connection by {scheme.upper()}: "
+                    "distributed.comm.require-encryption and distributed.comm.tls must be the same in Dask's settings "
+                    "here and there."
+                ) from None
             raise UserError(
                 f"no scheduler of Dask answers at {host} ({one_line(error)[:200]}) `dask scheduler` starts one."
             ) from None
@@ -138,6 +141,12 @@ class DaskJob:
         with suppress(OSError, KeyError):
             self._client.unpublish_dataset(self._key)
             self._future.cancel()
+
+
+async def _reach(address: str) -> None:
+    """Raise what a connection raises: a client that fails at it is closed for 40 s, and then with a traceback."""
+    comm = await connect(address, timeout=CONNECT_SECONDS, **Security().get_connection_args("client"))
+    comm.abort()
 
 
 def _has_certificate() -> bool:
