@@ -129,6 +129,7 @@ def _timed(watch: Stopwatch) -> Iterator[None]:
     original, adam = mlp.shuffled_batches, steps._adam
 
     def batches(*arguments: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        watch.last = time.perf_counter()
         for batch in original(*arguments):
             watch.lap(GATHERING)
             yield batch
@@ -139,7 +140,6 @@ def _timed(watch: Stopwatch) -> Iterator[None]:
             patches.enter_context(patch.object(owner, name, watch.counted(getattr(owner, name), part)))
         patches.enter_context(patch.object(mlp, "shuffled_batches", batches))
         patches.enter_context(patch.object(steps, "_adam", lambda optimizer: watch.counted(adam(optimizer), OPTIMIZER)))
-        watch.last = time.perf_counter()
         yield
 
 
