@@ -170,7 +170,8 @@ class RayCluster:
         options = ("--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={self._short}")
         command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", *ports, *options]
         places = {"PROVENN_NODE": str(folder / "node"), "HOME": str(folder)}
-        self._head = start(folder, repository, command, **places, **self.token)
+        patience = {"RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "240"}  # with a client, on a loaded machine
+        self._head = start(folder, repository, command, **places, **patience, **self.token)
         deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             with socket.socket() as client:
