@@ -19,6 +19,8 @@ highlight_language = "python"
 # Formulas are written into the pages while they are built: no page fetches anything from elsewhere.
 katex_prerender = True
 katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 120.0  # seconds; its own 5 are too few on a machine with other work
+# Its server by a port: by a file, it is called between that file's creation and its listening, on such a machine.
+katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
 katex_css_path = "libraries/katex/katex.min.css"
 
 locale_dirs = [str(HERE / "locales")]
