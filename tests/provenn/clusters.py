@@ -15,7 +15,6 @@ import psutil
 from namespaces import Host
 from repository import PROJECT, Repository
 
-LOOPBACK = "127.0.0.1"
 WORK = """
 import json, os, pathlib, sys, time
 name, *paths = sys.argv[1:]
