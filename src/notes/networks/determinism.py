@@ -7,6 +7,23 @@ import torch
 from notes.files import UserError
 
 
+def _leave_out_compiler() -> None:
+    """Keep optimizers from importing torch's compiler, more than a second in a process, just to tell it to stay out.
+
+    Nothing here is compiled. Their methods are what the compiler would leave them as, and a step is one without
+    gradients, as it is with `differentiable=False`. Classes that are in use already stay as they are.
+    """
+    for method in vars(torch.optim.Optimizer).values():
+        if (plain := getattr(method, "__wrapped__", None)) is not None:
+            setattr(plain, "__dynamo_disable", plain)  # what torch._compile keeps
+    for kind in (torch.optim.SGD, torch.optim.Adam):
+        if not hasattr(kind.step, "hooked"):
+            setattr(kind, "step", torch.no_grad()(kind.step.__wrapped__))
+
+
+_leave_out_compiler()
+
+
 def make_deterministic(seed: int, threads: int = 1) -> None:
     """Make torch repeat itself bit for bit on this machine: fixed threads, deterministic kernels, no denormals.
 
