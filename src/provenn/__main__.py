@@ -1,5 +1,6 @@
 """The command `provenn`, the same as `python -m provenn`."""
 
+import atexit
 import gc
 import logging
 import sys
@@ -15,6 +16,7 @@ SELDOM = 50_000, 20, 20
 def main() -> None:
     """Run the command line; what the user can mend is one sentence and exit code 1."""
     gc.set_threshold(*SELDOM)
+    atexit.register(gc.freeze)  # nor at the end
     # DVC's bars and its words on locks would tear the table of running stages; what fails is raised.
     logging.getLogger("dvc").setLevel(logging.CRITICAL)
     try:

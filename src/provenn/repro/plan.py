@@ -10,6 +10,7 @@ from typing import Any
 from provenn.definitions import address
 from provenn.fast_yaml import use_in_dvc
 from provenn.files import UserError, one_line
+from provenn.repro.parameters_once import read_parameters_once
 
 # A first guess at a stage's seconds, until it has run once: starting a process, and reading its dependencies.
 START_SECONDS = 3.0
@@ -68,6 +69,7 @@ def open_repository(root: Path) -> Any:
     from dvc.repo import Repo
 
     use_in_dvc()
+    read_parameters_once()
     try:
         return Repo(str(root), _wait_for_lock=False)
     except DvcException as error:
