@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -63,19 +62,16 @@ class Clone:
         return time.monotonic() - began
 
     def traced(self, command: Sequence[str]) -> dict[str, Any]:
-        """Run a command whose stages note where their time goes: return its seconds, CPU seconds and the stages'."""
-        programs, trace = self.folder.parent / "programs", self.folder.parent / "trace"
+        """Run a command whose stages note where their time goes: return its seconds and the stages'."""
+        programs, trace = (self.folder.with_name(f"{self.folder.name}-{what}") for what in ("programs", "trace"))
         programs.mkdir()
         # What a stage calls `python`. The shell becomes the process that it starts, and that process the stage.
         python = programs / "python"
         python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).with_name("trace_stage.py")}" "$@"\n')
         python.chmod(0o755)
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds = self.run(command, programs, PROVENN_TRACE=str(trace))
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         stages = [json.loads(line) for line in trace.read_text().splitlines()]
-        return {"serial": seconds, "serial_cpu": cpu, "stages": stages}
+        return {"seconds": seconds, "stages": stages}
 
     def run_stage(self, *, tracked: bool) -> float:
         """Return the seconds of the training's process alone; where DVC names no stage, `track` does nothing."""
@@ -83,13 +79,14 @@ class Clone:
         dvc = {"DVC_STAGE": STAGE, "DVC_ROOT": str(self.folder)} if tracked else {}
         return self.run([sys.executable, f"stages/{script}.py", item], **dvc)
 
-    def change(self, targets: Sequence[str], turn: int) -> float:
-        """Change the training's learning rate; return what `dvc repro` takes above the seconds of the fit itself."""
+    def change(self, command: Sequence[str]) -> float:
+        """Raise the training's learning rate by a tenth; return what a repro takes above the seconds of the fit."""
         yaml, file = YAML(), self.folder / "params.yaml"
         values = yaml.load(file)
-        values["train_mlp"]["moons_mlp"]["learning_rate"] = round(0.011 + turn / 1000, 3)
+        settings = values["train_mlp"]["moons_mlp"]
+        settings["learning_rate"] = round(1.1 * settings["learning_rate"], 5)
         yaml.dump(values, file)
-        seconds = self.run([*DVC, "repro", *targets])
+        seconds = self.run(command)
         records = map(read_record, (self.folder / FOLDER / "kept").glob("*.jsonl"))
         fits = [record for record in records if record.stage == STAGE and record.ended]
         return seconds - max(fits, key=attrgetter("ended")).values["time/fit_s"]

@@ -1,8 +1,7 @@
 """Run a stage script as it is and append to $PROVENN_TRACE, as a line of JSON, where the seconds of its process went.
 
 Every second counts once, for the innermost thing that the main thread was at: importing a package, tracking (what
-`track` writes and waits for), or else the work. CPU seconds are kept beside those of the clock: on a machine that has
-other work they say more.
+`track` writes and waits for), or else the work.
 """
 
 import importlib._bootstrap as bootstrap
@@ -25,13 +24,13 @@ TRACKED = ("new_path", "numeric_platform", "_start_writer", "_wait")
 
 
 class Clock:
-    """Seconds and CPU seconds by what the main thread was at; what begins inside something else stops its clock."""
+    """Seconds by what the main thread was at; what begins inside something else stops its clock."""
 
     def __init__(self) -> None:
         self.start = time.process_time()
-        self.seconds: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._at = [WORK]
-        self._since = time.perf_counter(), time.thread_time()
+        self._since = time.perf_counter()
         self._thread = threading.get_ident()
 
     @contextmanager
@@ -51,10 +50,8 @@ class Clock:
 
     def stop(self) -> None:
         """Count the time until now."""
-        now = time.perf_counter(), time.thread_time()
-        counted = self.seconds[self._at[-1]]
-        counted[0] += now[0] - self._since[0]
-        counted[1] += now[1] - self._since[1]
+        now = time.perf_counter()
+        self.seconds[self._at[-1]] += now - self._since
         self._since = now
 
 
@@ -91,8 +88,7 @@ def main() -> None:
 
 def write(clock: Clock) -> None:
     """Append the counts. What the process did before its clock ran, Python's own start, is known as CPU seconds."""
-    seconds, cpu = ({what: pair[index] for what, pair in clock.seconds.items()} for index in (0, 1))
-    line = {"stage": os.environ["DVC_STAGE"], "start": clock.start, "seconds": seconds, "cpu": cpu}
+    line = {"stage": os.environ["DVC_STAGE"], "start": clock.start, "seconds": clock.seconds}
     with Path(os.environ["PROVENN_TRACE"]).open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
 
