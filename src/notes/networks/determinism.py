@@ -18,7 +18,7 @@ def _leave_out_compiler() -> None:
             setattr(plain, "__dynamo_disable", plain)  # what torch._compile keeps
     for kind in (torch.optim.SGD, torch.optim.Adam):
         if not hasattr(kind.step, "hooked"):
-            setattr(kind, "step", torch.no_grad()(kind.step.__wrapped__))
+            kind.step = torch.no_grad()(kind.step.__wrapped__)  # type: ignore[method-assign,union-attr]
 
 
 _leave_out_compiler()

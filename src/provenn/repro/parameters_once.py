@@ -1,11 +1,11 @@
 """Reading the parameters of a stage once: DVC reads their whole file for each of a stage's questions, of each stage."""
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 LATELY_S = 1.0  # a file that was changed since may change again without showing another time
@@ -40,7 +40,7 @@ def _read(
 def _identity(path: str) -> tuple[int, ...] | None:
     """Return what no edit leaves as it is: nobody can set the time of the last change (ctime)."""
     with suppress(OSError):
-        status = os.stat(path)
+        status = Path(path).stat()
         if time.time() - status.st_ctime > LATELY_S:
             return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
     return None
