@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 
 import psutil
 from repository import Repository
@@ -29,7 +30,10 @@ def at_work(repository: Repository) -> list[psutil.Process]:
 
 def kind(process: psutil.Process) -> str:
     """Return what a process of a pipeline run is: the runner, its writer, a stage's supervisor, its DVC, its work."""
-    arguments = " ".join(process.cmdline())
+    try:
+        arguments = " ".join(process.cmdline())
+    except psutil.Error:
+        return "gone"
     return next((name for part, name in PARTS.items() if part in arguments), "training")
 
 
@@ -43,6 +47,7 @@ def wait_until_gone(repository: Repository) -> None:
 
 def kill(repository: Repository, *kinds: str) -> None:
     """Kill all processes of some kinds."""
-    for process in at_work(repository):
-        if kind(process) in kinds:
+    # All are found before the first is killed: with a DVC its training ends, and is a zombie by the time of its turn.
+    for process in [process for process in at_work(repository) if kind(process) in kinds]:
+        with suppress(psutil.NoSuchProcess):
             process.kill()
