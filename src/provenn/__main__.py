@@ -9,14 +9,19 @@ from provenn.addresses import shown_uri
 from provenn.faults import explained
 from provenn.files import UserError
 
-# Imports make a million objects that stay: to look through them each 700 new ones is a sixth of a start's time.
-SELDOM = 50_000, 20, 20
+
+def collect_seldom() -> None:
+    """Let Python look for garbage seldom, and not once more at the end.
+
+    Imports make a million objects that stay: to look through them each 700 new ones is a sixth of a start's time.
+    """
+    gc.set_threshold(50_000, 20, 20)
+    atexit.register(gc.freeze)
 
 
 def main() -> None:
     """Run the command line; what the user can mend is one sentence and exit code 1."""
-    gc.set_threshold(*SELDOM)
-    atexit.register(gc.freeze)  # nor at the end
+    collect_seldom()
     # DVC's bars and its words on locks would tear the table of running stages; what fails is raised.
     logging.getLogger("dvc").setLevel(logging.CRITICAL)
     try:

@@ -1,17 +1,15 @@
 """The process that writes runs: `python -m provenn.view RECORD`, of one stage or of a whole pipeline."""
 
-import atexit
-import gc
 import os
 import sys
 from pathlib import Path
 
+from provenn.__main__ import collect_seldom
 from provenn.view.pipeline_writer import PipelineWriter
 from provenn.view.records import Follower
 from provenn.view.writer import StageWriter
 
-gc.set_threshold(50_000, 20, 20)  # MLflow's import makes a million objects that stay
-atexit.register(gc.freeze)
+collect_seldom()
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 record = Path(sys.argv[1])
 opening = next(iter(Follower(record).rows()), {})
