@@ -1,22 +1,12 @@
 """The command `provenn`, the same as `python -m provenn`."""
 
-import atexit
-import gc
 import logging
 import sys
 
 from provenn.addresses import shown_uri
 from provenn.faults import explained
 from provenn.files import UserError
-
-
-def collect_seldom() -> None:
-    """Let Python look for garbage seldom, and not once more at the end.
-
-    Imports make a million objects that stay: to look through them each 700 new ones is a sixth of a start's time.
-    """
-    gc.set_threshold(50_000, 20, 20)
-    atexit.register(gc.freeze)
+from provenn.interpreter import collect_seldom
 
 
 def main() -> None:

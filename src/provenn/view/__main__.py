@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from provenn.__main__ import collect_seldom
+from provenn.interpreter import collect_seldom
 from provenn.view.pipeline_writer import PipelineWriter
 from provenn.view.records import Follower
 from provenn.view.writer import StageWriter
