@@ -49,6 +49,9 @@ def repro(
     wait: Annotated[
         float, typer.Option("--wait", min=1, metavar="SECONDS", help="With --on: how long a stage waits for a node.")
     ] = 300.0,
+    platform: Annotated[
+        str, typer.Option("--platform", metavar="NAME", help="With --on: only on nodes that offer this resource.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Run every stage whose data, parameters or code changed, side by side.
@@ -65,20 +68,22 @@ def repro(
     With --on stages run on the workers of Dask or Ray, which share no files
     with this machine: what stages read and make goes by the default remote
     (dvc remote add -d NAME URL), what they need stands in dvc.yaml under
-    meta: provenn: cpus, gpus, memory. The result is the same. `local` starts
-    a Dask here, `ray` a Ray, to try it out.
+    meta: provenn: cpus, gpus, memory. The result is the same. Where nodes
+    have processors of several kinds, --platform keeps stages on one of them.
+    `local` starts a Dask here, `ray` a Ray, to try it out.
 
     Exits with 0 when everything is up to date, with 1 when a stage failed.
 
     Examples: provenn repro · provenn repro train -j 1 · provenn repro --on
     dask://head:8786
     """
+    from provenn.repro.engines.connect import Destination
     from provenn.repro.runner import reproduce
     from provenn.repro.screen import make_view, show_failure
 
     view, shown = make_view(as_json)
     with shown:
-        report = reproduce(find_root(), targets or (), jobs, view, on, wait)
+        report = reproduce(find_root(), targets or (), jobs, view, Destination(on, wait, platform))
     for name in report.failed:
         show_failure(name, report.logs[name], sys.stderr)
     print(json.dumps(report.as_json(), indent=2) if as_json else report.sentence)

@@ -166,8 +166,9 @@ class RayCluster:
         self.token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
         self._short = tempfile.mkdtemp(prefix="ray-")  # Ray's sockets take no long paths
         ports = (f"--port={free_port()}", f"--ray-client-server-port={port}", "--node-ip-address=127.0.0.1")
-        options = ("--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={self._short}")
+        options = ("--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats", """--resources={"avx2": 1}""")
         command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", *ports, *options]
+        command += [f"--temp-dir={self._short}"]
         places = {"PROVENN_NODE": str(folder / "node"), "HOME": str(folder)}
         patience = {"RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "240"}  # with a client, on a loaded machine
         self._head = start(folder, repository, command, **places, **patience, **self.token)

@@ -11,7 +11,7 @@ from provenn.repro.engines.connect import open_engine
 from provenn.repro.engines.lock_entry import _as_dvc_does, with_entry
 from provenn.repro.engines.sources import find_sources, lay_out
 from provenn.repro.plan import open_repository
-from provenn.resources import Resources, resources_of
+from provenn.resources import Resources, held_to, resources_of
 
 ENTRY = """schema: '2.0'
 stages:
@@ -107,6 +107,11 @@ def test_resources_are_what_the_meta_of_a_stage_says():
     assert (found.cpus, found.gpus, found.memory_bytes) == (2, 0.5, 3 * 2**29)
     assert Resources(memory="4 GB").memory_bytes == 4 * 10**9
     assert resources_of("train", None) == Resources()
+    assert held_to("avx2", found).platform == "avx2"
+    for own in ({"portable": True}, {"platform": "avx512"}):
+        assert held_to("avx2", Resources(**own)) == Resources(**own)
+    with pytest.raises(UserError, match="--platform: "):
+        held_to("GPU", found)
     with pytest.raises(UserError, match=r"stage train: meta\.provenn\.memory"):
         resources_of("train", {"provenn": {"memory": "much"}})
 

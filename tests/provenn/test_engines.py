@@ -140,6 +140,25 @@ def test_without_a_node_there_is_a_sentence_that_says_how_to_start_one(small, cl
     assert "--resources 'GPU=1'`" in finished.stdout
 
 
+def test_stages_stay_on_the_nodes_of_a_platform_but_those_whose_bytes_are_portable(small, cluster, tmp_path):
+    other = tmp_path / "other.notes"
+    cluster.add_worker("--resources", "GPU=1", NOTES=str(other))
+    cluster.add_worker("--resources", "avx2=1")
+    # Only the other node has a GPU, so this one can run nowhere unless it may leave the platform.
+    portable = worked("portable", meta={"provenn": {"portable": True, "gpus": 1}})
+    small.define({name: worked(name) for name in ("one", "two", "three", "four")} | {"portable": portable})
+    targets = ("one", "two", "three", "four", "portable")
+    small.provenn("repro", *targets, "--on", cluster.address, "--platform", "avx2")
+    assert ran(small) == ["four", "one", "three", "two"]
+    assert other.read_text().split() == ["portable"]
+
+    small.define({"held": worked("held", meta={"provenn": {"platform": "avx512"}})})
+    repro = ("repro", "held", "--on", cluster.address, "--platform", "avx2")
+    assert "--resources 'avx512=1'`" in small.provenn(*repro, "--wait", "2", code=1).stdout
+    assert "--on names" in small.provenn("repro", "--platform", "avx2", code=1).stderr
+    assert "error: --platform: " in small.provenn(*repro[:-1], "a b", code=1).stderr
+
+
 def test_a_scheduler_that_dies_and_a_remote_that_takes_nothing_are_each_a_sentence(small, cluster):
     driver, process = start_held(small, cluster)
     cluster.scheduler.kill()
@@ -196,7 +215,12 @@ def test_a_cluster_of_ray_makes_the_same_bytes(small, tmp_path, nowhere):
     serial.dvc("repro", "--all-pipelines")
     cluster = RayCluster(tmp_path / "r", small)
     try:
-        small.provenn("repro", "--on", cluster.address, **cluster.token, **nowhere)
+        repro = ("repro", "--on", cluster.address, "--platform")
+        small.provenn(*repro, "avx2", **cluster.token, **nowhere)
+        small.change_params(lambda values: values.update(rate=2))
+        failed = small.provenn(*repro, "avx512", "--wait", "2", code=1, **cluster.token, **nowhere).stdout
+        assert """--resources='{"avx512": 1}'`""" in failed
+        small.change_params(lambda values: values.update(rate=1e-05))
     finally:
         cluster.close()
     assert files(small.root) == files(serial.root)

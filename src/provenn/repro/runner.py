@@ -21,7 +21,7 @@ from provenn.repro.damaged import forget_wrong_sizes, set_aside_damaged
 from provenn.repro.disk import explain, forget_result
 from provenn.repro.durations import known_durations, remember_durations
 from provenn.repro.dvc_locks import LockFiles, blockers, mend_rwlock, repository_locked
-from provenn.repro.engines.connect import at_engine
+from provenn.repro.engines.connect import HERE, Destination, at_engine
 from provenn.repro.plan import Plan, open_repository, read_plan
 from provenn.repro.processes import Outcome, StageProcess, stop
 from provenn.repro.repeated import compare
@@ -42,14 +42,13 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def reproduce(
-    root: Path, targets: Iterable[str], jobs: int | None, view: View, on: str = "", wait_s: float = 0.0
+    root: Path, targets: Iterable[str], jobs: int | None, view: View, destination: Destination = HERE
 ) -> Report:
     """Bring `targets`, or everything, up to date in the DVC repository at `root`, `jobs` stages at once.
 
-    That is on this machine, by default as many as it has cores; or `on` an engine (`engines.engine.open_engine`), by
-    default all that are ready, each of which waits at most `wait_s` for a node. Raises UserError, before anything is
-    touched, for an unknown target, a pipeline that DVC refuses, a lock that someone else holds, and an engine that
-    cannot be used.
+    That is on this machine, by default as many as it has cores; or at the engine of a destination, by default all that
+    are ready. Raises UserError, before anything is touched, for an unknown target, a pipeline that DVC refuses, a lock
+    that someone else holds, and an engine that cannot be used.
     """
     began = time.monotonic()
     folder = Path.cwd()
@@ -57,7 +56,7 @@ def reproduce(
     with (
         open_repository(root) as repo,
         only_one(root, "repro", wait_s=0),
-        at_engine(repo, on, jobs or available_cores(), wait_s, view.note) as dispatcher,
+        at_engine(repo, destination, jobs or available_cores(), view.note) as dispatcher,
     ):
         earlier, told = heal_killed(repo)
         mend_rwlock(repo)
@@ -69,7 +68,9 @@ def reproduce(
             view.note(line)
         forget_unseen_edits(plan)
         tracking = Tracking(root)
-        report = Report(jobs or (len(plan.stages) if "://" in on else available_cores()), on)
+        report = Report(
+            jobs or (len(plan.stages) if destination.is_elsewhere else available_cores()), destination.address
+        )
         runner = Runner(root, plan, report, view, tracking, earlier, dispatcher)
         before = recorded(root, plan.stages)
         try:

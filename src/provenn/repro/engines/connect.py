@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,22 +15,41 @@ if TYPE_CHECKING:
     from provenn.repro.engines.engine import Engine
 
 
+@dataclass(frozen=True)
+class Destination:
+    """Where stages run: on this machine, or at an engine."""
+
+    address: str = ""
+    wait_s: float = 300.0  # how long a stage waits for a node
+    platform: str = ""  # what nodes must offer, for stages whose bytes depend on it
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the engine is there without this process."""
+        return "://" in self.address
+
+
+HERE = Destination()
+
+
 @contextmanager
 def at_engine(
-    repo: Any, address: str, slots: int, wait_s: float, note: Callable[[str], None]
+    repo: Any, destination: Destination, slots: int, note: Callable[[str], None]
 ) -> "Iterator[Dispatcher | None]":
-    """Yield what sends stages to the engine at an address, None without one; see `open_engine` and `Dispatcher`."""
-    if not address:
+    """Yield what sends stages to the engine of a destination, None without one; see `open_engine` and `Dispatcher`."""
+    if not destination.address:
+        if destination.platform:
+            raise UserError("--platform chooses among the nodes of an engine, which --on names.")
         yield None
         return
     from provenn.repro.engines.dispatch import FOLDER, Dispatcher
     from provenn.repro.engines.objects import default_remote
 
-    if address.partition("://")[2]:
+    if destination.is_elsewhere:
         default_remote(repo)
-    engine = open_engine(address, slots, str(Path(repo.root_dir) / FOLDER))
+    engine = open_engine(destination.address, slots, str(Path(repo.root_dir) / FOLDER))
     try:
-        yield Dispatcher(repo, engine, wait_s, note)
+        yield Dispatcher(repo, engine, destination, note)
     finally:
         engine.close()
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from contextlib import suppress
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from distributed.comm.core import CommClosedError, connect
 from distributed.security import Security
 
 from provenn.files import UserError, one_line
-from provenn.repro.engines.engine import CONNECT_SECONDS, RETRIES, EngineError, Nodes
+from provenn.repro.engines.engine import CONNECT_SECONDS, PLATFORM_SHARE, RETRIES, EngineError, Nodes
 from provenn.repro.engines.node import run_job, stop_job
 from provenn.resources import Resources
 
@@ -97,7 +98,7 @@ class DaskEngine:
 
     def advice(self, resources: Resources) -> str:
         """Return how to start such a worker."""
-        offer = " ".join(f"{name}={count:g}" for name, count in _asked(resources).items())
+        offer = " ".join(f"{name}={ceil(count)}" for name, count in _asked(resources).items())
         option = f" --resources '{offer}'" if offer else ""
         return f"start one with `dask worker {self._client.scheduler.address}{option}`"
 
@@ -158,4 +159,6 @@ def _has_certificate() -> bool:
 def _asked(resources: Resources) -> dict[str, float]:
     """Return what a worker must offer, by the names that are customary with Dask."""
     asked = {"CPU": resources.cpus, "GPU": resources.gpus, "MEMORY": resources.memory_bytes}
+    if resources.platform:
+        asked[resources.platform] = PLATFORM_SHARE
     return {name: float(count) for name, count in asked.items() if count is not None}

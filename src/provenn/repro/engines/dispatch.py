@@ -13,12 +13,13 @@ from typing import Any
 from provenn.files import one_line
 from provenn.record import RECORD
 from provenn.repro.dvc_locks import repository_locked
+from provenn.repro.engines.connect import Destination
 from provenn.repro.engines.engine import Engine, Handle
 from provenn.repro.engines.engine_stage import EngineStage, Job, Unsent
 from provenn.repro.engines.lock_entry import entry_of, put_entry
 from provenn.repro.engines.objects import Objects, as_it_is_now, can_hash, default_remote
 from provenn.repro.engines.sources import Sources, find_sources, is_below
-from provenn.resources import resources_of
+from provenn.resources import Resources, held_to, resources_of
 
 FOLDER = Path(".dvc/tmp/provenn/engine")  # below the root: of engines that are started here
 LARGE_BYTES = 100_000_000  # sources that are worth a word
@@ -32,16 +33,16 @@ VARIABLES = (
 class Dispatcher:
     """Sends stages to an engine's nodes, and takes in their results: files, dvc.lock, record and log."""
 
-    def __init__(self, repo: Any, engine: Engine, wait_s: float, note: Callable[[str], None]) -> None:
-        """Take an engine for a repository; a stage waits `wait_s` for a node.
+    def __init__(self, repo: Any, engine: Engine, destination: Destination, note: Callable[[str], None]) -> None:
+        """Take an engine, that of a destination, for a repository.
 
         Raises UserError without a remote, and for resources that are not understood.
         """
-        self.repo, self.engine, self.wait_s, self.note = repo, engine, wait_s, note
+        self.repo, self.engine, self.destination, self.note = repo, engine, destination, note
         self.root = Path(repo.root_dir)
         for stage in repo.index.stages:
-            resources_of(stage.addressing, stage.meta)
-        here = "://" not in engine.name  # started here, for this run
+            self._needs(stage)
+        here = not destination.is_elsewhere  # started here, for this run
         own = here and not repo.config["core"].get("remote")
         self._remote = _remote_here(repo) if own else default_remote(repo)
         self._objects = Objects(repo, self._remote)
@@ -67,7 +68,7 @@ class Dispatcher:
             return None
         if not all(dependency.exists for dependency in stage.deps):
             return None
-        resources = resources_of(name, stage.meta)
+        resources = self._needs(stage)
         handle: Handle
         try:
             if self._is_recorded(stage):
@@ -75,11 +76,11 @@ class Dispatcher:
             with as_it_is_now(stage):
                 if self._is_stored(stage):
                     return None
-                job = self._job(name, stage) | {"tracked": RECORD in environment}
+                job = self._job(name, stage, resources) | {"tracked": RECORD in environment}
             handle = self.engine.submit(job["key"], json.dumps(job, sort_keys=True), resources)
         except (DvcException, OSError) as error:
             handle = Unsent(f"what it needs could not be sent: {one_line(error)}")
-        sent = Job(self.engine, handle, name, resources, self.wait_s)
+        sent = Job(self.engine, handle, name, resources, self.destination.wait_s)
         return EngineStage(name, log, environment.get(RECORD), sent, self.note, lambda result: self.land(stage, result))
 
     def land(self, stage: Any, result: Mapping[str, Any]) -> None:
@@ -89,7 +90,8 @@ class Dispatcher:
         """
         from dvc.stage.loader import StageLoader
 
-        self._compare_platform(result)
+        if not self._needs(stage).portable:
+            self._compare_platform(result)
         entry = entry_of(result["lock"])
         made = self.repo.stage_cache._create_stage(entry, wdir=stage.wdir)
         values = {out.fs_path: str(out.hash_info.value) for out in made.outs}
@@ -120,10 +122,14 @@ class Dispatcher:
                 (first, first_host), *_ = self._platforms.items()
                 self.note(
                     f"results may differ in their last digits: the node {result['host']} is {platform}, "
-                    f"but {first_host} is {first}."
+                    f"but {first_host} is {first}; --platform keeps stages on nodes of one kind."
                 )
 
-    def _job(self, name: str, stage: Any) -> dict[str, Any]:
+    def _needs(self, stage: Any) -> Resources:
+        declared = resources_of(stage.addressing, stage.meta)
+        return held_to(self.destination.platform, declared) if self.destination.platform else declared
+
+    def _job(self, name: str, stage: Any, resources: Resources) -> dict[str, Any]:
         import dvc
         from dvc.stage.serialize import to_single_stage_lockfile
 
@@ -139,6 +145,7 @@ class Dispatcher:
             executable += [path] if Path(item.fs_path).is_file() and os.access(item.fs_path, os.X_OK) else []
         known = {**to_single_stage_lockfile(stage), "outs": [str(out) for out in stage.outs]}
         what = {"stage": name, "known": known, "inputs": inputs, "environment": self._variables}
+        what |= {"resources": resources.model_dump()}  # a job that waits for other nodes is another one
         key = hashlib.md5(json.dumps(what, sort_keys=True, default=str).encode(), usedforsecurity=False).hexdigest()
         return {
             "key": f"provenn-{self._identity[:12]}-{name}-{key}",

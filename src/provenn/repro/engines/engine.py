@@ -10,6 +10,7 @@ from provenn.resources import Resources
 RETRIES = 3  # of what the transport breaks: a node that is lost, a worker that is killed, a remote that does not answer
 CONNECT_SECONDS = 20.0
 LOOK_SECONDS = 1.0  # how old what is known of the nodes may be
+PLATFORM_SHARE = 0.001  # of what a node offers of its platform, for a stage: it offers 1, and has room for a thousand
 
 
 class EngineError(Exception):

@@ -3,13 +3,14 @@
 import warnings
 from concurrent.futures import Future
 from contextlib import suppress
+from math import ceil
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
 from provenn.files import UserError, one_line
-from provenn.repro.engines.engine import RETRIES, EngineError, Nodes
+from provenn.repro.engines.engine import PLATFORM_SHARE, RETRIES, EngineError, Nodes
 from provenn.repro.engines.node import run_job
 from provenn.resources import Resources
 
@@ -49,6 +50,7 @@ class RayEngine:
             num_cpus=resources.cpus or 1,
             num_gpus=resources.gpus or 0,
             memory=resources.memory_bytes,
+            resources={resources.platform: PLATFORM_SHARE} if resources.platform else None,
             max_retries=RETRIES,
             retry_exceptions=True,  # a stage that fails is a result, not an exception
         )
@@ -60,8 +62,9 @@ class RayEngine:
 
     def advice(self, resources: Resources) -> str:
         """Return how to start such a node."""
-        need = ", ".join(f"{count:g} {name}" for name, count in _asked(resources).items())
-        return f"start one that has {need} with `ray start --address=HEAD:6379`"
+        need = ", ".join(f"{ceil(count)} {name}" for name, count in _asked(resources).items())
+        option = f""" --resources='{{"{resources.platform}": 1}}'""" if resources.platform else ""
+        return f"start one that has {need} with `ray start --address=HEAD:6379{option}`"
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
@@ -97,4 +100,6 @@ class RayJob:
 
 def _asked(resources: Resources) -> dict[str, float]:
     asked = {"CPU": resources.cpus or 1, "GPU": resources.gpus, "memory": resources.memory_bytes}
+    if resources.platform:
+        asked[resources.platform] = PLATFORM_SHARE
     return {name: float(count) for name, count in asked.items() if count}
