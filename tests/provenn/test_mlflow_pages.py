@@ -5,6 +5,7 @@ import json
 import pytest
 from repository import Repository
 
+from provenn.view.lookup import run_by_id, run_of_model
 from provenn.view.pages import CURRENT, VIEW, links
 from provenn.view.sync import synchronise
 
@@ -138,6 +139,15 @@ def test_a_registered_version_says_which_network_it_is_how_good_and_from_where(j
     assert expected.items() <= version.tags.items()
     assert version.description.startswith("small, chosen by judge, trained in run ")
     assert all(f"| {name} | {value} |" in version.description for name, value in expected.items())
+
+
+def test_a_model_that_somebody_deleted_in_mlflow_is_left_out(judged):
+    client = judged.client()
+    (export,) = (run for run in judged.runs() if run.data.tags["dvc.stage"] == "export")
+    client.delete_logged_model(export.outputs.model_outputs[0].model_id)
+    synchronise(judged.root)
+    assert run_by_id(client, export.info.run_id).models == []
+    assert run_of_model(client, "models:/net@champion").id == export.info.run_id
 
 
 def test_an_experiment_is_described_unless_somebody_else_has(judged):

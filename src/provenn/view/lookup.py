@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from provenn.entry import Entry
 from provenn.files import UserError
+from provenn.view.models import logged_models
 from provenn.view.run import ENTRY_FILE, KEY, PATCH_FILE, RESULT, STAGE
 from provenn.view.runs import StoredRuns
 
@@ -61,12 +62,11 @@ def run_of_model(client: "MlflowClient", uri: str) -> StoredRun:
         else:
             name, _, number = name.partition("/")
             version = client.get_model_version(name, number)
-        model = client.get_logged_model((version.source or "").removeprefix("models:/"))
     except MlflowException:
         raise UserError(f"{uri} is not registered in {client.tracking_uri}: run `provenn sync`.") from None
-    if not model.source_run_id:
+    if not version.run_id:
         raise UserError(f"{uri} was registered without a run: `provenn sync` into an empty store makes one.")
-    return _stored(client, client.get_run(model.source_run_id))
+    return _stored(client, client.get_run(version.run_id))
 
 
 def run_of_entry(client: "MlflowClient", entry: Entry) -> StoredRun | None:
@@ -102,8 +102,7 @@ def _artifact(client: "MlflowClient", run: StoredRun, path: str) -> str | None:
 
 def _stored(client: "MlflowClient", run: "Run") -> StoredRun:
     models, registered = [], []
-    for output in run.outputs.model_outputs if run.outputs else []:
-        model = client.get_logged_model(output.model_id)
+    for model in logged_models(client, run):
         models.append(model.name)
         for version in client.search_model_versions(f"source_path = 'models:/{model.model_id}'"):
             aliases = client.get_registered_model(version.name).aliases

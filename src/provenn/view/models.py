@@ -16,6 +16,7 @@ from provenn.view.meta import Loader, meta_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel, Run
     from mlflow.models import Model, ModelSignature
 
 PATH, DIGEST = "dvc.path", "dvc.digest"  # tags of a logged model: which file it is, by name and by content
@@ -60,6 +61,20 @@ def log_model(
         client.log_model_artifacts(logged.model_id, str(target))
     client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
     return str(logged.model_id)
+
+
+def logged_models(client: "MlflowClient", run: "Run") -> "list[LoggedModel]":
+    """Return the models that a run logged, without those that somebody has deleted since."""
+    from mlflow.exceptions import MlflowException
+
+    found = []
+    for output in run.outputs.model_outputs if run.outputs else []:
+        try:
+            found.append(client.get_logged_model(output.model_id))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+    return found
 
 
 def register(client: "MlflowClient", artifact: Artifact, digest: str, model_id: str, *, champion: bool) -> bool:

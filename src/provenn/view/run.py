@@ -12,7 +12,7 @@ from provenn.secret_scan import why_hidden
 from provenn.view import contents
 from provenn.view.contents import Point
 from provenn.view.meta import meta_of
-from provenn.view.models import DIGEST, PATH, log_model, model_paths, register
+from provenn.view.models import DIGEST, PATH, log_model, logged_models, model_paths, register
 from provenn.view.records import Told, now
 from provenn.view.store import default_experiment, experiment_id
 
@@ -91,9 +91,7 @@ def register_models(client: "MlflowClient", run_id: str, entry: Entry, *, champi
     artifacts = entry.models()
     if not artifacts:
         return []
-    outputs = client.get_run(run_id).outputs
-    ids = [out.model_id for out in outputs.model_outputs] if outputs else []
-    logged = {model.tags.get(PATH): model for model in map(client.get_logged_model, ids)}
+    logged = {model.tags.get(PATH): model for model in logged_models(client, client.get_run(run_id))}
     return [
         artifact.name
         for path, artifact in artifacts.items()
