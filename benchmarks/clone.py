@@ -77,7 +77,7 @@ class Clone:
         """Return the seconds of the training's process alone; where DVC names no stage, `track` does nothing."""
         script, item = STAGE.split("@")
         dvc = {"DVC_STAGE": STAGE, "DVC_ROOT": str(self.folder)} if tracked else {}
-        return self.run([sys.executable, f"stages/{script}.py", item], **dvc)
+        return self.run([sys.executable, f"stages/{script}.py", item], None, **dvc)
 
     def change(self, command: Sequence[str]) -> float:
         """Raise the training's learning rate by a tenth; return what a repro takes above the seconds of the fit."""

@@ -138,7 +138,7 @@ def machine() -> dict[str, Any]:
     import torch
     from threadpoolctl import threadpool_info
 
-    blas = next((pool for pool in threadpool_info() if pool["user_api"] == "blas"), {})
+    blas: dict[str, Any] = next((pool for pool in threadpool_info() if pool["user_api"] == "blas"), {})
     return {
         "processor": _processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),

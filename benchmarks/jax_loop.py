@@ -42,7 +42,8 @@ def make_epoch(inputs: Any, labels: Any) -> Callable[[Any, Any], tuple[Any, Any]
         )
         return (layers, means, squares, count), value
 
-    return jax.jit(lambda state, order: jax.lax.scan(step, state, order))
+    epoch: Callable[[Any, Any], tuple[Any, Any]] = jax.jit(lambda state, order: jax.lax.scan(step, state, order))
+    return epoch
 
 
 def main(sizes: Sequence[int], batch_size: int, epochs: int, images: str, digits: str) -> float:

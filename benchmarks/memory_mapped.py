@@ -132,11 +132,12 @@ class MemoryMappedImages:
 
 def _open(path: Path) -> np.ndarray:
     try:
-        return np.load(path, mmap_mode="r")
+        mapped: np.ndarray = np.load(path, mmap_mode="r")
     except FileNotFoundError:
         raise missing_file(path) from None
     except (ValueError, EOFError) as error:
         raise UserError(f"{path} is not a whole .npy file ({error}): make it again.") from None
+    return mapped
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:

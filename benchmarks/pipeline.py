@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from clone import DVC, PYTHON, STAGE, Clone
 from harness import figures, interleaved, ratio, summarise, table, target, targets_table
 from notes.figures.canvas import BLUE, GREY
-from provenn.repro.runner import available_cores
+from provenn.repro.work import available_cores
 
 PROVENN = [*PYTHON, "-m", "provenn"]
 REPRO = {"dvc repro": [*DVC, "repro"], "provenn repro": [*PROVENN, "repro"]}

@@ -15,8 +15,9 @@ from notes.figures.canvas import BLUE, GREEN, GREY, ORANGE, PALE, SKY, STYLE, ca
 from notes.files import atomic_path
 
 Measurement = Mapping[str, Any]
-LOOPS = {"provenn": "provenn", "scikit-learn": "scikit-learn", "textbook": "textbook\nDataLoader"}
+LOOPS = {"provenn": "notes", "scikit-learn": "scikit-learn", "textbook": "textbook\nDataLoader"}
 NETWORKS = {"784-128-64-10, batch 64": "128-64\nbatch 64", "784-512-512-10, batch 512": "512-512\nbatch 512"}
+RUNNERS = {"cold": (GREY, "s"), "nothing to do": (SKY, "o"), "one source changed": (BLUE, "^")}
 RUNTIMES = {"ONNX Runtime": (BLUE, "o"), "torch": (ORANGE, "s"), "scikit-learn": (GREEN, "^")}
 
 
@@ -41,20 +42,22 @@ def fingerprint(results: Mapping[str, Any]) -> str:
 def draw(results: Mapping[str, Any]) -> Figure:
     """Return the figure; a section that was not measured leaves its panel out."""
     panels = {
-        "engine": (draw_loops, draw_shares),
+        "engine": (draw_loops, draw_shares, draw_rival),
         "precision": (draw_precision,),
         "scale": (draw_scale,),
         "inference": (draw_inference,),
         "pipeline": (draw_pipeline,),
+        "runners": (draw_runners,),
+        "growth": (draw_growth,),
     }
     chosen = [
         (panel, results[name]["result"]) for name, functions in panels.items() if name in results for panel in functions
     ]
     columns = min(3, len(chosen))
     rows = -(-len(chosen) // columns)
-    title = "Speed on one thread: medians, with the lowest and the highest round"
+    title = "What was measured: medians, with the lowest and the highest round; training and inference on one thread"
     figure, axes = canvas(title, rows=rows, columns=columns, width=4.1 * columns, height=0.4 + 3.1 * rows)
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
     for (panel, result), place in zip(chosen, axes, strict=False):
         panel(result, place)
     for place in axes[len(chosen) :]:
@@ -96,6 +99,25 @@ def draw_shares(result: Mapping[str, Any], axes: Axes) -> None:
     axes.legend(loc="center left", bbox_to_anchor=(0.61, 0.5), reverse=True, fontsize=8.5, handlelength=1)
     axes.grid(visible=False, axis="x")
     axes.set(title="A training step against the peak", ylabel="share of the time, %", ylim=(0, 100), xlim=(-0.4, 2.5))
+
+
+def draw_rival(result: Mapping[str, Any], axes: Axes) -> None:
+    """Draw images/s of the loop beside those of JAX, in the pipeline's numeric mode."""
+    places, width = np.arange(len(result["jax"])), 0.38
+    for shift, (name, label, color) in enumerate((("provenn", "notes", BLUE), ("JAX", "JAX", ORANGE))):
+        speeds = [measured[name] for measured in result["jax"].values()]
+        thousands = [speed["median"] / 1e3 for speed in speeds]
+        at = places + (shift - 0.5) * width
+        axes.bar(at, thousands, width, color=color, label=label)
+        axes.errorbar(at, thousands, yerr=_reach(speeds, 1e-3), fmt="none", ecolor="black", capsize=3)
+        for place, speed in zip(at, speeds, strict=True):
+            axes.text(place, speed["high"] / 1e3, f"{speed['median'] / 1e3:.3g}", ha="center", va="bottom", fontsize=9)
+    names = [name.removeprefix("784-").replace("-10, ", "\n") for name in result["jax"]]
+    axes.set_xticks(places, names)
+    axes.legend(loc="upper right", fontsize=9)
+    axes.grid(visible=False, axis="x")
+    axes.set(title="Training, beside JAX, with AVX2 alone", ylabel="thousand images/s")
+    axes.margins(y=0.15)
 
 
 def draw_precision(result: Mapping[str, Any], axes: Axes) -> None:
@@ -153,6 +175,40 @@ def draw_pipeline(result: Mapping[str, Any], axes: Axes) -> None:
     import pipeline
 
     pipeline.draw(result, axes)
+
+
+def draw_runners(result: Mapping[str, Any], axes: Axes) -> None:
+    """Draw the seconds of each runner for the most stages that were measured, cold, unchanged and changed."""
+    count, measured = max(result.items(), key=lambda item: int(item[0]))
+    names = list(measured["cold"])[::-1]
+    for label, (color, marker) in RUNNERS.items():
+        times = measured[{"nothing to do": "nothing", "one source changed": "change"}.get(label, label)]
+        medians = [times[name]["median"] for name in names]
+        axes.plot(medians, range(len(names)), marker, color=color, label=label, markersize=8)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_yticks(range(len(names)), ["DVC" if name == "dvc" else name for name in names])
+    axes.set_ylim(-0.6, len(names) + 0.2)
+    axes.legend(loc="upper left", fontsize=8, ncols=3, columnspacing=0.6, handletextpad=0.1, borderpad=0.2)
+    axes.set(title=f"{count} stages that copy a file", xlabel="seconds")
+
+
+def draw_growth(result: Mapping[str, Any], axes: Axes) -> None:
+    """Draw the seconds of a repro with nothing to do over the number of stages."""
+    counts = [int(count) for count in result["nothing"]]
+    for name, label, color, marker in (("dvc", "dvc repro", ORANGE, "s"), ("provenn", "provenn repro", BLUE, "o")):
+        times = [measured[name] for measured in result["nothing"].values()]
+        medians = [time["median"] for time in times]
+        axes.errorbar(
+            counts, medians, yerr=_reach(times), fmt=f"{marker}-", color=color, capsize=3, linewidth=2, label=label
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_xticks(counts, [f"{count:,}" for count in counts], minor=False)
+    axes.set_xticks([], minor=True)
+    axes.legend(loc="upper left", fontsize=9)
+    axes.set(title="Nothing to do", xlabel="stages", ylabel="seconds")
 
 
 def _reach(measured: list[Measurement], factor: float = 1.0) -> np.ndarray:

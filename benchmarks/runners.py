@@ -104,8 +104,8 @@ def write_dvc(place: Path, count: int, command: str = "cp") -> None:
         for index, (source, target) in enumerate(pairs(count))
     )
     (place / "dvc.yaml").write_text(f"stages:\n{stages}")
-    for command in (["git", "init", "--quiet"], [*DVC, "init", "--quiet"], ["git", "add", "."]):
-        seconds(command, place)
+    for first in (["git", "init", "--quiet"], [*DVC, "init", "--quiet"], ["git", "add", "."]):
+        seconds(first, place)
     seconds(["git", "-c", "user.name=b", "-c", "user.email=b@example.org", "commit", "--quiet", "-m", "stages"], place)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import cast
 
 import torch
 import torch.distributed as dist
@@ -67,7 +68,8 @@ class ShardGradients:
 
     def __init__(self, network: Mlp, criterion: Criterion, shards: int, worker: Worker) -> None:
         self.parameters, self.shards, self.worker = list(network.parameters()), shards, worker
-        step = write_out(network, criterion, SimpleNamespace(step=lambda: None))  # which moves no weight
+        moves_nothing = cast(torch.optim.Optimizer, SimpleNamespace(step=lambda: None))
+        step = write_out(network, criterion, moves_nothing)
         assert step
         self.step = step
 
@@ -76,9 +78,12 @@ class ShardGradients:
         own = []
         for inputs, labels in batches:
             loss, _ = self.step(inputs, labels)
-            own.append(torch.cat([loss.view(1), *(values.grad.flatten() for values in self.parameters)]))
+            own.append(torch.cat([loss.view(1), *(slope.flatten() for slope in self._slopes())]))
         loss, mean = (sum_of_all(own, self.worker) / self.shards).split([1, len(own[0]) - 1])
-        slopes = mean.split([values.numel() for values in self.parameters])
-        for values, slope in zip(self.parameters, slopes, strict=True):
-            values.grad.copy_(slope.view_as(values))
-        return loss.item()
+        means = mean.split([values.numel() for values in self.parameters])
+        for slope, whole in zip(self._slopes(), means, strict=True):
+            slope.copy_(whole.view_as(slope))
+        return float(loss)
+
+    def _slopes(self) -> list[Tensor]:
+        return [values.grad for values in self.parameters if values.grad is not None]

@@ -57,12 +57,13 @@ class Clock:
 
 def main() -> None:
     """Run the script that the arguments name, as `python SCRIPT ARGUMENTS` does."""
-    clock, find_and_load = Clock(), bootstrap._find_and_load
+    importing: Any = bootstrap  # its functions are of no published type
+    clock, find_and_load = Clock(), importing._find_and_load
 
     def load(name: str, import_: Any) -> ModuleType:
         is_new = name not in sys.modules
         with clock.at(f"{IMPORT}{name.partition('.')[0]}"):
-            module = find_and_load(name, import_)
+            module: ModuleType = find_and_load(name, import_)
         if name == "provenn.record" and is_new:
             module.Record.append = counted(module.Record.append)
             for function in TRACKED:
@@ -76,7 +77,7 @@ def main() -> None:
 
         return call
 
-    bootstrap._find_and_load = load
+    importing._find_and_load = load
     sys.argv = sys.argv[1:]
     sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
     try:

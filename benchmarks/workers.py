@@ -73,4 +73,4 @@ def train(size: int, workers: int, results: list[dict[str, Any]]) -> float:
         model = Path(temporary) / "model.safetensors"
         told = subprocess.check_output([*torchrun, *SCRIPT, folder, model], cwd=ROOT, env=environment)
     results.append(json.loads(told))
-    return results[-1]["images"] / results[-1]["seconds"]
+    return float(results[-1]["images"] / results[-1]["seconds"])
