@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, sync_playwright
 IMAGES = Path(__file__).parent / "images"
 PORT = 8765
 ADDRESS = f"http://127.0.0.1:{PORT}/en"
-HIGHEST = 800  # CSS pixels of a picture
+HIGHEST = 830  # CSS pixels of a picture
 IN_THE_WAY = ".mobile-header, .back-to-top, .skip-to-content { display: none !important }"
 SHARPNESS = 1.5
 
@@ -27,7 +27,8 @@ def main() -> None:
         sys.exit("error: Chromium is missing: install it, then run this again.")
     with (
         subprocess.Popen(
-            [sys.executable, "-m", "http.server", str(PORT), "--bind=127.0.0.1", "--directory=book/site"]
+            [sys.executable, "-m", "http.server", str(PORT), "--bind=127.0.0.1", "--directory=book/site"],
+            stderr=subprocess.DEVNULL,
         ) as server,
         sync_playwright() as playwright,
     ):
