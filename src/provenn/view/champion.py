@@ -34,7 +34,7 @@ def crown(judge: Entry, judged: Mapping[str, Entry], runs: StoredRuns) -> None:
 
 def explain_versions(entries: Mapping[str, Entry], runs: StoredRuns) -> None:
     """Say on the registered version of each stage's model why it is that one, where a stage it reads from chose it."""
-    for entry in entries.values():
+    for entry in (entry for entry in entries.values() if entry.models()):
         # What one has judged anew since says nothing of what was made of its choice before.
         read = [maker for dep in entry.deps for maker in as_read(entry, dep, entries).values()]
         judges = [maker for maker in read if meta_of(maker).champion]
