@@ -191,6 +191,24 @@ def test_an_engine_of_its_own_needs_no_remote(small, tmp_path):
     assert files(small.root) == files(serial.root)
 
 
+def test_an_edit_of_the_same_size_is_seen_on_a_node_and_a_stage_without_outputs_is_none_too_few(small):
+    small.write(
+        "dvc.yaml", {"stages": {"copy": {"cmd": "cat src.txt > out.txt", "deps": ["src.txt"], "outs": ["out.txt"]}}}
+    )
+    (small.root / "sub/dvc.yaml").unlink()
+    for number in "01234":
+        small.write("src.txt", number)
+        small.provenn("repro", "--on", "local")
+        assert (small.root / "out.txt").read_text() == number
+        assert "up to date" in small.dvc("status")
+    log = small.root / ".dvc/tmp/provenn/logs/copy.log"
+    assert log.read_text().count("Running stage") == 1
+
+    small.write("dvc.yaml", {"stages": {"say": {"cmd": "echo hello"}}})
+    small.provenn("repro", "--on", "local")
+    assert "hello" in (small.root / ".dvc/tmp/provenn/logs/say.log").read_text()
+
+
 def test_ray_makes_the_same_bytes_and_lets_nobody_in_without_its_token(small, tmp_path):
     pytest.importorskip("ray")
     serial = prepare(Repository.make(tmp_path / "serial"))

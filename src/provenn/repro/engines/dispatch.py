@@ -17,7 +17,7 @@ from provenn.repro.engines.connect import Destination
 from provenn.repro.engines.engine import Engine, Handle
 from provenn.repro.engines.engine_stage import EngineStage, Job, Unsent
 from provenn.repro.engines.lock_entry import entry_of, put_entry
-from provenn.repro.engines.objects import Objects, as_it_is_now, can_hash, default_remote
+from provenn.repro.engines.objects import Objects, as_it_is_now, can_hash, default_remote, digests_of
 from provenn.repro.engines.sources import Sources, find_sources, is_below
 from provenn.resources import Resources, held_to, resources_of
 
@@ -156,6 +156,7 @@ class Dispatcher:
             "prefix": os.path.relpath(self.root.resolve(), sources.top),
             "sources": self._sent,
             "inputs": inputs,
+            "digests": digests_of(stage),
             "writable": writable,
             "executable": executable,
             "remote": self._remote,

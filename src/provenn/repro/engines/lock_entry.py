@@ -28,9 +28,9 @@ def with_entry(present: str, whole: str) -> str:
 
 
 def entry_of(whole: str) -> dict[str, Any]:
-    """Return the entry of the one stage of a lock file, as plain values."""
+    """Return the entry of the one stage of a lock file, as plain values; one without outputs has none."""
     (entry,) = parse_yaml(whole)["stages"].values()
-    return dict(entry)
+    return {"outs": []} | dict(entry)
 
 
 def _as_dvc_does(present: str, whole: str) -> str:

@@ -170,6 +170,12 @@ def as_it_is_now(stage: Any) -> Iterator[None]:
             vars(dependency).update(values)
 
 
+def digests_of(stage: Any) -> dict[str, str]:
+    """Return the digests of the files and folders that a stage reads, as it has them, by the path in its definition."""
+    values = {dependency.def_path: dependency.hash_info.value for dependency in stage.deps if dependency.hash_info}
+    return {path: value for path, value in values.items() if isinstance(value, str)}  # those of parameters are theirs
+
+
 def default_remote(repo: Any) -> str:
     """Return the name of the remote that files travel by; raise UserError where there is none that can carry them."""
     from dvc.exceptions import DvcException

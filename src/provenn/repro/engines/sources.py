@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import tarfile
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,10 @@ def is_below(name: str, folders: Iterable[str] | set[str]) -> bool:
 
 
 def lay_out(archive: Path, folder: Path, kept: Iterable[str]) -> None:
-    """Make a folder hold what a tar file has, and of what else is there only the paths that are `kept`."""
+    """Make a folder hold what a tar file has, and of what else is there only the paths that are `kept`.
+
+    Files are of now: DVC remembers digests by inode, size and time, and a new file often gets the inode of an old one.
+    """
     with tarfile.open(archive) as content:
         names = content.getnames()
         wanted = {*names, *kept}
@@ -81,6 +85,7 @@ def lay_out(archive: Path, folder: Path, kept: Iterable[str]) -> None:
         content.extraction_filter = lambda member, path: member  # ours: its digest was compared
         for member in content:
             _remove(folder / member.name)
+            member.mtime = time.time()
             content.extract(member, folder)
 
 

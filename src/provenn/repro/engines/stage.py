@@ -18,7 +18,7 @@ from typing import Any
 from provenn.files import UserError, one_line, write_bytes, write_json
 from provenn.record import RECORD, numeric_platform
 from provenn.repro.engines.node import TRANSPORT_FAILED
-from provenn.repro.engines.objects import Objects, as_it_is_now
+from provenn.repro.engines.objects import Objects, as_it_is_now, digests_of
 from provenn.repro.engines.sources import lay_out
 
 CONFIG = "config.local"
@@ -50,11 +50,11 @@ def main(place: Path, base: Path) -> int:
 def _work(root: Path, files: Path, job: Mapping[str, Any]) -> dict[str, Any]:
     from dvc.dvcfile import ProjectFile
     from dvc.exceptions import DvcException
-    from dvc.logger import setup
     from dvc.repo import Repo
     from dvc.stage.loader import StageLoader
 
-    setup(logging.WARNING)
+    for library in ("dvc", "dvc_data", "dvc_objects"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     with Repo(str(root)) as repo:
         objects = Objects(repo, job["remote"])
         objects.fetch([job["sources"]])
@@ -72,6 +72,8 @@ def _work(root: Path, files: Path, job: Mapping[str, Any]) -> dict[str, Any]:
         stage = StageLoader(file, file.contents, {})[name]
         restored = False
         with suppress(DvcException), as_it_is_now(stage):  # of a missing file DVC speaks below
+            if other := [path for path, value in digests_of(stage).items() if job["digests"].get(path) != value]:
+                raise OSError(f"{', '.join(other)} is not here as it was sent")
             restored = objects.fetch_run(stage)
         if not _reproduce(repo, stage):
             return {"outcome": "failed"}
