@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 # Limits of MLflow: of one call, and of one value.
 METRICS_A_CALL, TAGS_A_CALL, PARAMS_A_CALL = 1000, 100, 100
-TAG_LENGTH, PARAM_LENGTH = 8000, 6000
+TAG_LENGTH, PARAM_LENGTH, NAME_LENGTH = 8000, 6000, 250
 
 STAGE, KEY, RESULT, PROCESS = "dvc.stage", "dvc.key", "dvc.result", "provenn.process"
 PARTIAL, RESTORED, PATCH = "provenn.partial", "provenn.restored", "provenn.patch"
@@ -36,7 +37,8 @@ def begin(client: "MlflowClient", root: Path, entry: Entry, told: Told, parent: 
     experiment = experiment_id(client, meta_of(entry).experiment or default_experiment(root), root)
     run = client.create_run(experiment, told.started, tags, run_name=meta_of(entry).name or entry.name)
     run_id: str = run.info.run_id
-    _log(client, run_id, params=parameters(entry))
+    with _taken_back(client, run_id):
+        _log(client, run_id, params=parameters(entry))
     return run_id
 
 
@@ -55,8 +57,30 @@ def view(
     `told` is what its record says: of a stage whose record is lost, or that said nothing, that is little. `absent` are
     outputs that are nowhere to be found; the run is then marked as partial.
     """
-    run_id = run_id or begin(client, root, entry, told)
-    absent, written = list(absent), told.status == "FINISHED"
+    if run_id:
+        _write(client, root, entry, told, run_id, logged, list(absent))
+    else:
+        run_id = begin(client, root, entry, told)
+        with _taken_back(client, run_id):
+            _write(client, root, entry, told, run_id, logged, list(absent))
+    return run_id
+
+
+@contextmanager
+def _taken_back(client: "MlflowClient", run_id: str) -> Iterator[None]:
+    """Leave no half of a new run behind when the store refuses the rest."""
+    try:
+        yield
+    except Exception:
+        with suppress(Exception):  # the store may be gone
+            client.delete_run(run_id)
+        raise
+
+
+def _write(
+    client: "MlflowClient", root: Path, entry: Entry, told: Told, run_id: str, logged: int, absent: list[str]
+) -> None:
+    written = told.status == "FINISHED"
     tags = _tags(entry, told)
     numbers: list[Metric] = _metrics(told.points[logged:])
     if written:
@@ -83,7 +107,6 @@ def view(
     _log(client, run_id, numbers, parameters(entry), tags | {NOTE: description(entry)})
     # Last of all, so that a finished run is a complete one.
     client.set_terminated(run_id, told.status, told.ended)
-    return run_id
 
 
 def register_models(client: "MlflowClient", run_id: str, entry: Entry, *, champion: bool) -> list[str]:
@@ -127,9 +150,9 @@ def log_points(client: "MlflowClient", run_id: str, points: Iterable[Point]) -> 
 
 def parameters(entry: Entry) -> dict[str, str]:
     """Return the stage's parameters as MLflow keeps them: text, cut at its limit."""
-    return {
-        clean_name(name): _text(value)[:PARAM_LENGTH] for name, value in entry.settings().items() if value is not None
-    }
+    values = {name: value for name, value in entry.settings().items() if value is not None}
+    names = clean_names(values)
+    return {names[name]: _text(value)[:PARAM_LENGTH] for name, value in values.items()}
 
 
 def description(entry: Entry) -> str:
@@ -179,9 +202,11 @@ def _datasets(client: "MlflowClient", entry: Entry, run_id: str) -> None:
 def _metrics(points: Iterable[Point], at: int | None = None, model_id: str | None = None) -> "list[Metric]":
     from mlflow.entities import Metric
 
+    of_all = list(points)
+    names = clean_names(point.name for point in of_all)
     return [
-        Metric(clean_name(point.name), point.value, point.at or at or now(), point.step, model_id=model_id)
-        for point in points
+        Metric(names[point.name], point.value, point.at or at or now(), point.step, model_id=model_id)
+        for point in of_all
     ]
 
 
@@ -215,8 +240,22 @@ def _as_values(entry: Entry) -> dict[str, Any]:
 
 
 def clean_name(name: str) -> str:
-    """Return a name as MLflow takes it: letters, digits, and _ - . space : / only."""
-    return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII).strip("/") or "_"
+    """Return a name as MLflow takes it: letters, digits, and _ - . space : / only, and as a path one below its top."""
+    parts = re.sub(r"[^\w\-. :/]", "_", name).split("/")
+    clean = "/".join(part for part in parts if part not in ("", ".", ".."))[:NAME_LENGTH].rstrip("/")
+    return (clean.lstrip("./") if clean.startswith("..") else clean) or "_"
+
+
+def clean_names(names: Iterable[str]) -> dict[str, str]:
+    """Return each name as MLflow takes it, with a number where another one would look the same."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in dict.fromkeys(names):
+        clean = clean_name(name)
+        tries = (f"{clean[: NAME_LENGTH - 4]}_{number}" for number in range(2, 1000))
+        found[name] = next(one for one in (clean, *tries) if one not in taken)
+        taken.add(found[name])
+    return found
 
 
 def _text(value: Any) -> str:
