@@ -6,13 +6,17 @@ path.
 
 import hashlib
 import json
+import os
 import posixpath
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from provenn.files import digest
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Entry:
     @property
     def stage(self) -> str:
         """The stage's name without folder and item: `train_mlp` of `book/dvc.yaml:train_mlp@mnist_mlp`."""
-        return self.name.rpartition(":")[2].partition("@")[0]
+        return split_name(self.name)[1].partition("@")[0]
 
     def path(self, path: str) -> str:
         """Return a path of the stage's definition as one below the root."""
@@ -96,6 +100,12 @@ class Entry:
         return {(short[full] if times[short[full]] == 1 else full): item for full, item in values.items()}
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """Return the dvc.yaml of a stage, empty for that at the root, and its name there, which may hold colons itself."""
+    file, own = re.fullmatch(r"(?:((?:.*?/)?dvc\.yaml):)?(.*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
+    return file or "", own
+
+
 def producers(entries: Mapping[str, Entry], path: str) -> dict[str, Entry]:
     """Return the stages that make a path, by output: the path itself, a folder around it, or files in it."""
     return {
@@ -113,8 +123,23 @@ def as_read(entry: Entry, path: str, entries: Mapping[str, Entry]) -> dict[str, 
         return {out: maker for out, maker in made.items() if entry.deps.get(out) == maker.outs[out]}
     if path in made:
         return made if entry.deps[path] == made[path].outs[path] else {}
-    files = {out.removeprefix(f"{path}/"): maker.outs[out] for out, maker in made.items()}
-    return made if directory_digest(files) == entry.deps.get(path) else {}
+    outs = {out: maker.outs[out] for out, maker in made.items()}
+    return made if holds(entry.root, path, outs, entry.deps[path]) else {}
+
+
+def holds(root: Path, folder: str, outs: Mapping[str, str], value: str) -> bool:
+    """Tell whether a folder of this digest is that of some outputs in it, with the other files that are there now.
+
+    Such as the .gitignore that DVC keeps beside outputs.
+    """
+    files = {out.removeprefix(f"{folder}/"): made for out, made in outs.items()}
+    if directory_digest(files) == value:
+        return True
+    found = (Path(below, name) for below, _, names in os.walk(root / folder) for name in names)
+    others = {file.relative_to(root / folder).as_posix(): file for file in found}
+    for own in files:
+        others = {name: file for name, file in others.items() if name != own and not name.startswith(f"{own}/")}
+    return bool(others) and directory_digest(files | {name: digest(file) for name, file in others.items()}) == value
 
 
 def directory_digest(files: Mapping[str, str]) -> str:

@@ -1,5 +1,7 @@
 """What stages on other machines are made of: sources as one file, entries of dvc.lock, resources, addresses."""
 
+import io
+import json
 import sys
 from pathlib import Path
 
@@ -7,7 +9,9 @@ import pytest
 from repository import Repository
 
 from provenn.files import UserError, digest
+from provenn.repro.engines import node
 from provenn.repro.engines.connect import open_engine
+from provenn.repro.engines.dispatch import _identity
 from provenn.repro.engines.lock_entry import _as_dvc_does, with_entry
 from provenn.repro.engines.sources import find_sources, lay_out
 from provenn.repro.plan import open_repository
@@ -99,6 +103,26 @@ def test_the_same_files_are_the_same_bytes_and_come_out_as_they_were(written, tm
     assert found == sources.files | {"input/kept"}
     assert (folder / "src/run.sh").stat().st_mode & 0o111
     assert (folder / "link").readlink() == Path("kept.txt")
+
+
+def test_two_clones_are_told_apart_and_one_stays_the_same(tmp_path):
+    first = _identity(tmp_path / "a")
+    assert _identity(tmp_path / "a") == first != _identity(tmp_path / "b")
+
+
+def test_a_job_whose_end_is_asked_for_before_it_has_a_process_is_ended(tmp_path, monkeypatch):
+    class Process:
+        def __init__(self, *args: object, **options: object) -> None:
+            self.stdin = io.BytesIO()
+            node.stop_job("early")
+
+        def wait(self) -> int:
+            return 0 if self.stdin.getvalue() else node.TRANSPORT_FAILED
+
+    monkeypatch.setattr(node.subprocess, "Popen", Process)
+    job = json.dumps({"key": "early", "node": str(tmp_path), "repository": "one", "sent": 0.0})
+    for _ in range(2):  # again, for the same job may be handed over later
+        assert json.loads(node.run_job(job))["outcome"] == "failed"
 
 
 def test_resources_are_what_the_meta_of_a_stage_says():

@@ -130,6 +130,22 @@ def test_ctrl_c_ends_what_runs_on_the_nodes(small, cluster):
     assert "1 ran" in small.provenn("repro", "long", "--on", cluster.address).stdout
 
 
+def test_ctrl_c_ends_what_waits_for_a_place_too(small, cluster):
+    names = [f"s{number}" for number in range(8)]
+    small.define({name: worked(name) for name in names})
+    cluster.add_worker("--nthreads", "2")
+    reached = [hold(small, name) for name in names]
+    driver = small.start("provenn", "repro", *names, "--on", cluster.address)
+    while sum(path.exists() for path in reached) < 2:
+        time.sleep(0.1)
+    driver.send_signal(signal.SIGINT)
+    driver.communicate(timeout=300)
+    assert driver.returncode == 128 + signal.SIGINT
+    time.sleep(3)
+    running = [int(path.read_text()) for path in reached if path.exists() and path.read_text()]
+    assert not [number for number in running if psutil.pid_exists(number)]
+
+
 def test_without_a_node_there_is_a_sentence_that_says_how_to_start_one(small, cluster):
     small.define({"one": worked("one")})
     finished = small.provenn("repro", "one", "--on", cluster.address, "--wait", "2", code=1)

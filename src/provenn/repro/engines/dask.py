@@ -1,6 +1,7 @@
 """Dask: a job is a task of `distributed`, kept by the scheduler until its result is kept here."""
 
 import asyncio
+import json
 import os
 from contextlib import suppress
 from math import ceil
@@ -75,11 +76,17 @@ class DaskEngine:
 
     def submit(self, key: str, job: str, resources: Resources) -> "DaskJob":
         """Hand over a job, or take up the one that an earlier process handed over with this key."""
+        try:
+            return self._submit(key, job, resources)
+        except Exception as error:  # whatever Dask makes of a scheduler that has gone
+            raise EngineError(one_line(error)) from None
+
+    def _submit(self, key: str, job: str, resources: Resources) -> "DaskJob":
         published = set(self._client.list_datasets())
         if key in published:
-            future = self._client.get_dataset(key)
-            if future.status in ("pending", "finished"):
-                return DaskJob(self._client, key, future)
+            earlier = DaskJob(self._client, key, self._client.get_dataset(key))
+            if earlier.is_worth_waiting_for():
+                return earlier
             self._client.unpublish_dataset(key)
         stage, _, _ = key.rpartition("-")
         for other in published - {key}:  # of the same stage, before something changed: nobody waits for it any more
@@ -120,6 +127,12 @@ class DaskJob:
     def __init__(self, client: Any, key: str, future: Any) -> None:
         self._client, self._key, self._future = client, key, future
 
+    def is_worth_waiting_for(self) -> bool:
+        """Tell whether the task runs or waits, or has ended well: what made it fail may be mended since."""
+        if self._future.status != "finished":
+            return bool(self._future.status == "pending")
+        return bool(json.loads(self.result())["outcome"] != "failed")
+
     def done(self) -> bool:
         """Tell whether the task has ended."""
         return bool(self._future.done())
@@ -132,14 +145,14 @@ class DaskJob:
             raise EngineError(one_line(error)) from None
 
     def stop(self) -> None:
-        """End the stage where it runs, and the task where it does not yet."""
-        with suppress(OSError):
+        """End the task where it does not run yet, and the stage where it does."""
+        self.release()  # first, for a place that becomes free takes the next task
+        with suppress(Exception):
             self._client.run(stop_job, self._key, on_error="ignore")
-            self.release()
 
     def release(self) -> None:
-        """Let the scheduler forget the task."""
-        with suppress(OSError, KeyError):
+        """Let the scheduler forget the task; one that has gone has forgotten all."""
+        with suppress(Exception):
             self._client.unpublish_dataset(self._key)
             self._future.cancel()
 

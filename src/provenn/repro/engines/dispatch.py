@@ -3,18 +3,18 @@
 import hashlib
 import json
 import os
-import socket
+import secrets
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from provenn.files import one_line
+from provenn.files import one_line, write_bytes
 from provenn.record import RECORD
 from provenn.repro.dvc_locks import repository_locked
 from provenn.repro.engines.connect import Destination
-from provenn.repro.engines.engine import Engine, Handle
+from provenn.repro.engines.engine import Engine, EngineError, Handle
 from provenn.repro.engines.engine_stage import EngineStage, Job, Unsent
 from provenn.repro.engines.lock_entry import entry_of, put_entry
 from provenn.repro.engines.objects import Objects, as_it_is_now, can_hash, default_remote, digests_of
@@ -22,6 +22,7 @@ from provenn.repro.engines.sources import Sources, find_sources, is_below
 from provenn.resources import Resources, held_to, resources_of
 
 FOLDER = Path(".dvc/tmp/provenn/engine")  # below the root: of engines that are started here
+IDENTITY = Path(".dvc/tmp/provenn/identity")  # below the root
 LARGE_BYTES = 100_000_000  # sources that are worth a word
 # What bytes may depend on besides declared things. Each is on a node as it is here, or not set.
 VARIABLES = (
@@ -54,7 +55,7 @@ class Dispatcher:
         self._sent = ""
         self._platforms: dict[str, str] = {}
         self._variables = {name: os.environ.get(name) for name in VARIABLES}
-        self._identity = hashlib.md5(f"{socket.gethostname()} {self.root}".encode(), usedforsecurity=False).hexdigest()
+        self._identity = _identity(self.root)
 
     def start(self, name: str, stage: Any, log: Path, environment: Mapping[str, str]) -> EngineStage | None:
         """Send a stage to the nodes; return None when it is for this machine: what it made is here, or it runs nowhere.
@@ -80,6 +81,8 @@ class Dispatcher:
             handle = self.engine.submit(job["key"], json.dumps(job, sort_keys=True), resources)
         except (DvcException, OSError) as error:
             handle = Unsent(f"what it needs could not be sent: {one_line(error)}")
+        except EngineError as error:
+            handle = Unsent(f"{self.engine.name} did not take it: {one_line(error)}")
         sent = Job(self.engine, handle, name, resources, self.destination.wait_s)
         return EngineStage(name, log, environment.get(RECORD), sent, self.note, lambda result: self.land(stage, result))
 
@@ -195,6 +198,14 @@ class Dispatcher:
         """Tell whether DVC will restore a stage from this machine's run cache."""
         stored = self.repo.stage_cache._load(stage) if can_hash(stage) else None
         return bool(stored and self.repo.stage_cache._create_stage(stored, wdir=stage.wdir).outs_cached())
+
+
+def _identity(root: Path) -> str:
+    """Return what tells this clone from all others at an engine: hosts and folders may have the same names."""
+    path = root / IDENTITY
+    if not path.is_file():
+        write_bytes(path, secrets.token_hex(16).encode())
+    return path.read_text()
 
 
 def _remote_here(repo: Any) -> str:

@@ -27,6 +27,7 @@ NODE = "PROVENN_NODE"
 TRANSPORT_FAILED = 75  # how a stage's process exits when files could not be brought or sent: try again
 LOG_BYTES = 1_000_000  # of a longer log the end comes back
 RUNNING: dict[str, "subprocess.Popen[bytes]"] = {}  # the jobs of this process, by key
+STOPPED: set[str] = set()  # those whose end was asked for, maybe before they had a process
 
 
 class NodeError(RuntimeError):
@@ -36,6 +37,7 @@ class NodeError(RuntimeError):
 def run_job(text: str) -> str:
     """Do the job that a text describes; return the result's text. Raises NodeError where trying again may help."""
     job = json.loads(text)
+    STOPPED.discard(job["key"])
     base = Path(job["node"] or os.environ.get(NODE) or Path.home() / ".cache/provenn/node").expanduser().resolve()
     began, clock = time.monotonic(), time.time()
     with _place(base / "work" / job["repository"]) as (place, lock):
@@ -63,6 +65,8 @@ def run_job(text: str) -> str:
                 start_new_session=True,
             )
         RUNNING[job["key"]] = process
+        if job["key"] in STOPPED:
+            stop_job(job["key"])
         try:
             code = process.wait()
         finally:
@@ -83,7 +87,8 @@ def run_job(text: str) -> str:
 
 
 def stop_job(key: str) -> None:
-    """Ask for the end of a job, if it is one of this process."""
+    """Ask for the end of a job, if it is one of this process, or becomes one in the next moment."""
+    STOPPED.add(key)
     process = RUNNING.get(key)
     if process and process.stdin:
         with suppress(OSError, ValueError):

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from provenn.entry import split_name
 from provenn.files import UserError, one_line, write_bytes, write_json
 from provenn.record import RECORD, numeric_platform
 from provenn.repro.engines.node import TRANSPORT_FAILED
@@ -67,8 +68,8 @@ def _work(root: Path, files: Path, job: Mapping[str, Any]) -> dict[str, Any]:
         objects.lay(paths, copied=[str(files / path) for path in job["writable"]])
         for path in job["executable"]:
             repo.cache.local.set_exec(str(files / path))
-        folder, _, name = job["stage"].rpartition(":")
-        file = ProjectFile(repo, str(root / (folder or "dvc.yaml")))
+        path, name = split_name(job["stage"])
+        file = ProjectFile(repo, str(root / (path or "dvc.yaml")))
         stage = StageLoader(file, file.contents, {})[name]
         restored = False
         with suppress(DvcException), as_it_is_now(stage):  # of a missing file DVC speaks below
