@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from provenn.entry import Artifact, Entry, command_text, is_outside, joined, named_params
+from provenn.entry import Artifact, Entry, command_text, is_outside, joined, named_params, split_name
 from provenn.fast_yaml import use_in_dvc
 from provenn.files import UserError, one_line
 from provenn.repository import git_root
@@ -60,10 +60,10 @@ def read_running(root: Path, name: str) -> tuple[dict[str, Entry], Callable[[], 
     from dvc.exceptions import DvcException
     from dvc.stage.loader import StageLoader
 
-    folder, _, stage_name = name.rpartition(":")
+    path, stage_name = split_name(name)
     try:
         with open_dvc(root) as repo:
-            file = ProjectFile(repo, str(root / (folder or "dvc.yaml")))
+            file = ProjectFile(repo, str(root / (path or "dvc.yaml")))
             loader = StageLoader(file, file.contents, {})
             stages = {other: loader[other] for other in loader}
             if stage_name not in stages:
@@ -73,7 +73,7 @@ def read_running(root: Path, name: str) -> tuple[dict[str, Entry], Callable[[], 
             running.save_deps()
             entries = _define(stages.values(), shown, root)
     except (DvcException, OSError, ValueError) as error:
-        raise UserError(f"DVC cannot read the stage {name}: {one_line(error)}") from None
+        raise UserError(f"DVC cannot read the stage {name}: {as_said(error)}") from None
     entries[name] = replace(entries[name], params=_saved_params(running))
     outs = {entries[name].path(out.def_path): out for out in running.outs}
     return entries, lambda: {path: str(out.get_hash().value) for path, out in outs.items()}
@@ -120,7 +120,13 @@ def _read(root: Path, commit: str | None) -> Iterator[tuple[list[Any], dict[str,
             )
     except (DvcException, OSError, ValueError) as error:
         where = f"{root} at {commit[:12]}" if commit else str(root)
-        raise UserError(f"DVC cannot read the pipeline in {where}: {one_line(error)}") from None
+        raise UserError(f"DVC cannot read the pipeline in {where}: {as_said(error)}") from None
+
+
+def as_said(error: Exception) -> str:
+    """Return an error of DVC in one line; of the place of a mistake in a file DVC itself has a whole page."""
+    where = " `dvc status` shows the line." if hasattr(error, "__pretty_exc__") else ""
+    return one_line(error) + where
 
 
 class _Shown:

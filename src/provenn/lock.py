@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from provenn.definitions import read_stages
-from provenn.entry import Entry, command_text, joined, named_params
+from provenn.entry import Entry, command_text, joined, named_params, split_name
 from provenn.fast_yaml import parse_yaml
 from provenn.files import UserError
 from provenn.lock_text import find_entry, is_plain
@@ -45,7 +45,7 @@ def with_results(root: Path, stages: Mapping[str, Entry], commit: str | None = N
     for name, stage in stages.items():
         if _is_file(name):
             entries[name] = stage
-        elif found := locks[_lock_of(name)].get(name.rpartition(":")[2]):
+        elif found := locks[_lock_of(name)].get(split_name(name)[1]):
             entries[name] = as_recorded(stage, found)
     return entries
 
@@ -60,19 +60,31 @@ def with_own_results(root: Path, stages: Mapping[str, Entry]) -> dict[str, Entry
         return with_results(root, stages)
     entries = {}
     for name, stage in stages.items():
-        text, own = texts.get(_lock_of(name), ""), name.rpartition(":")[2]
+        text, own = texts.get(_lock_of(name), ""), split_name(name)[1]
         if place := find_entry(text, own):
             entries[name] = as_recorded(stage, parse_yaml(text[slice(*place)])[own])
     return entries
 
 
-def recorded(root: Path, names: Iterable[str], commit: str | None = None) -> dict[str, Entry]:
+def recorded(
+    root: Path, names: Iterable[str], commit: str | None = None, folders: Mapping[str, str] | None = None
+) -> dict[str, Entry]:
     """Return what locks alone, of the working folder or a commit, say of stages: command, dependencies and so on.
 
-    Quick, for no dvc.yaml is read; a stage without a result is left out.
+    Quick, for no dvc.yaml is read; a stage without a result is left out. `folders` are those of stages with a `wdir`,
+    from which their paths are seen: it stands in dvc.yaml alone.
     """
-    stages = {name: Entry(name, "", {}, {}, {}, folder=_folder_of(name)) for name in names}
+    known = folders or {}
+    stages = {name: Entry(name, "", {}, {}, {}, folder=known.get(name, _folder_of(name))) for name in names}
     return with_results(root, stages, commit)
+
+
+def working_folders(root: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the folders of the stages in which they work, where a dvc.yaml of theirs speaks of `wdir`; else none."""
+    files = {root / (split_name(name)[0] or "dvc.yaml") for name in names}
+    if not any("wdir" in file.read_text(errors="replace") for file in files if file.is_file()):
+        return {}
+    return {name: entry.folder for name, entry in read_stages(root).items()}
 
 
 def recorded_names(root: Path, beside: Iterable[str] = ()) -> set[str]:
@@ -138,12 +150,13 @@ def _is_file(name: str) -> bool:
 
 
 def _folder_of(name: str) -> str:
-    folder = Path(name.rpartition(":")[0]).parent.as_posix()
+    folder = Path(split_name(name)[0]).parent.as_posix()
     return "" if folder == "." else folder
 
 
 def _lock_of(name: str) -> str:
-    return str(Path(name.rpartition(":")[0]).with_name(LOCK)) if ":" in name else LOCK
+    file, _ = split_name(name)
+    return str(Path(file).with_name(LOCK)) if file else LOCK
 
 
 def _recorded_digest(item: Mapping[str, Any]) -> str:

@@ -95,7 +95,7 @@ def new_path(root: Path, stage: str) -> Path:
     """Return the path of a new record of `stage` in the repository at `root`; its folder is made."""
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    name = "".join(letter if letter.isalnum() or letter in "@._-" else "_" for letter in stage)
+    name = "".join(letter if letter.isalnum() or letter in "@._-" else "_" for letter in stage)[:60]
     return folder / f"{name}-{time.time_ns() // 1_000_000}-{os.getpid()}.jsonl"
 
 

@@ -68,7 +68,8 @@ def forget_wrong_sizes(stage: Any) -> list[str]:
         if size is None or out.protocol != "local" or not out.hash_info:
             continue
         path = Path(out.fs_path)
-        files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+        repo = stage.repo  # what .dvcignore names is no part of a folder
+        files = [Path(file) for file in repo.dvcignore.find(repo.fs, str(path))] if path.is_dir() else [path]
         if sum(file.stat().st_size for file in files) != size:
             wrong.append(os.path.relpath(path, stage.repo.root_dir))
             for file in files:

@@ -3,10 +3,13 @@
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from provenn.files import write_bytes
+from provenn.files import UserError, write_bytes
+from provenn.repro.dvc_locks import PATIENCE_SECONDS, repository_locked
+from provenn.repro.plan import lock_of
 
 NOT_KEPT = (
     "ERROR: failed to transfer '"  # DVC says so of a file that its cache could not take, and may still exit with 0
@@ -34,15 +37,20 @@ def explain(repo: Any, stage: Any, log: Path) -> str:
     return f"{stage.addressing}: {state} at {where}, so {lost}: {remedy}, then run `provenn repro` again."
 
 
-def forget_result(repo: Any, stage: Any) -> None:
-    """Take a stage out of dvc.lock whose outputs the cache does not hold, so that the next repro makes them again."""
+def forget_result(repo: Any, stage: Any) -> bool:
+    """Take a stage out of dvc.lock whose outputs the cache does not hold, so that the next repro makes them again.
+
+    Returns whether it was; a disk that is full for the lock too leaves it as it was.
+    """
     from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 
-    path = Path(stage.path).with_name("dvc.lock")
-    with repo.lock:
+    path = lock_of(stage)
+    with suppress(OSError, UserError), repository_locked(repo, PATIENCE_SECONDS):
         content = parse_yaml_for_update(path.read_text(encoding="utf-8"), str(path))
         if content["stages"].pop(stage.name, None) is not None:
             write_bytes(path, dumps_yaml(content).encode())
+            return True
+    return False
 
 
 def _existing(path: Path) -> Path:

@@ -15,20 +15,29 @@ from provenn.lock import stages_in
 
 CONFLICT = "<<<<<<<"
 KEPT = 8  # contents of a lock file; each stage that ends adds one
+PATIENCE_SECONDS = 600.0  # for what must be written, whatever DVC is saving meanwhile
 
 
 @contextmanager
-def repository_locked(repo: Any) -> Iterator[None]:
-    """Hold DVC's lock of the repository; raise UserError, with who holds it, when it stays taken for 3 s."""
+def repository_locked(repo: Any, wait_s: float = 0.0) -> Iterator[None]:
+    """Hold DVC's lock of the repository; raise UserError, with who holds it, when it stays taken for 3 s and longer.
+
+    DVC itself holds it for as long as it takes to save a large output.
+    """
     from dvc.lock import LockError
 
-    try:
-        repo.lock.lock()
-    except LockError:
-        holder = _describe(_read_pid(Path(repo.tmp_dir) / "lock"))
-        raise UserError(
-            f"DVC's lock of {repo.root_dir} is held ({holder}): wait for that process, or end it."
-        ) from None
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            repo.lock.lock()
+            break
+        except LockError:
+            if time.monotonic() < deadline:
+                continue
+            holder = _describe(_read_pid(Path(repo.tmp_dir) / "lock"))
+            raise UserError(
+                f"DVC's lock of {repo.root_dir} is held ({holder}): wait for that process, or end it."
+            ) from None
     try:
         yield
     finally:
@@ -91,6 +100,12 @@ class LockFiles:
                 contents.append(text)
                 del contents[:-KEPT]
 
+    def forget_earlier(self) -> None:
+        """Keep nothing but the present contents, out of which a stage was taken on purpose."""
+        for contents in self._contents.values():
+            contents.clear()
+        self.remember()
+
     def restore_if_cut(self) -> list[str]:
         """Put back the last whole content where a process was killed while it wrote; return the files' names."""
         restored = []
@@ -109,7 +124,7 @@ class LockFiles:
         """Put the stages in the order that a serial `dvc repro` gives: those of before, then new ones as they ran."""
         from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 
-        with repository_locked(self.repo):
+        with repository_locked(self.repo, PATIENCE_SECONDS):
             for path, plan in self._plan.items():
                 present = _stages(_text(path)) or {}
                 before = _stages(self.before[self._name(path)]) or ()
@@ -129,13 +144,15 @@ class LockFiles:
 def put_back(path: Path, whole: str | None) -> bool:
     """Write a lock file as it was, or remove it if it was not there, when it is cut; return whether it was.
 
-    Cut is also one that is valid, but has lost stages: a run only adds some.
+    Cut is also one that is valid, but has lost stages that dvc.yaml still speaks of: a run only adds some.
     """
     present = _text(path)
     if present is None or CONFLICT in present:  # removed, or left by git for the user to solve
         return False
     stages = _stages(present)
-    if stages is not None and (_stages(whole) or {}).keys() <= stages.keys():
+    defined = _text(path.with_name("dvc.yaml")) or ""
+    lost = (_stages(whole) or {}).keys() - (stages or {}).keys()
+    if stages is not None and not any(name.partition("@")[0] in defined for name in lost):
         return False
     if whole is None:
         path.unlink()

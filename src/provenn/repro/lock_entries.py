@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from provenn.fast_yaml import parse_yaml
-from provenn.files import digest
+from provenn.files import digest, write_bytes
 from provenn.lock_text import find_entry, is_plain, replace_entry
 
 _WRITTEN = Path("provenn/locks.json")  # below DVC's temporary folder: path to digest
@@ -45,7 +45,7 @@ def write_alone(stage: Any) -> None:
             yield {"stages": entries}
             entry = _as_text(stage.name, entries[stage.name])
             if is_plain(entry):
-                file.write_text(replace_entry(text, stage.name, entry.partition("\n")[2]), encoding="utf-8")
+                write_bytes(file, replace_entry(text, stage.name, entry.partition("\n")[2]).encode())
             else:
                 with whole(path, fs=fs) as content:
                     content["stages"].update(entries)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from provenn.definitions import address
+from provenn.definitions import address, as_said
+from provenn.entry import split_name
 from provenn.fast_yaml import use_in_dvc
 from provenn.files import UserError, one_line
 from provenn.repro.parameters_once import read_parameters_once
@@ -89,7 +90,7 @@ def read_plan(repo: Any, targets: Iterable[str], folder: Path | None = None) -> 
         graph = get_active_graph(repo.index.graph)
         stages = {stage.addressing: stage for stage in plan_repro(graph)}
     except DvcException as error:
-        raise UserError(f"DVC cannot read the pipeline in {repo.root_dir}: {one_line(error)}") from error
+        raise UserError(f"DVC cannot read the pipeline in {repo.root_dir}: {as_said(error)}") from error
     if not stages:
         raise UserError(f"{repo.root_dir} has no stage: write a dvc.yaml, or go to the repository's root.")
     needs = {name: {other.addressing for other in graph.successors(stage)} for name, stage in stages.items()}
@@ -123,7 +124,7 @@ def _named(targets: Mapping[str, str], stages: Iterable[str]) -> set[str]:
     groups: dict[str, set[str]] = {}
     for name in stages:
         # A stage, its group, and the dvc.yaml that has it.
-        for group in {name, name.partition("@")[0], name.rpartition(":")[0] or "dvc.yaml"}:
+        for group in {name, name.partition("@")[0], split_name(name)[0] or "dvc.yaml"}:
             groups.setdefault(group, set()).add(name)
     for target, from_root in targets.items():
         if not {target, from_root} & groups.keys():

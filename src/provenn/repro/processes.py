@@ -5,10 +5,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
 
 from provenn.repro.disk import NOT_KEPT
 from provenn.repro.forks import can_fork, fork_supervised
@@ -111,6 +111,22 @@ class StageProcess:
             self._process.kill()
         if self._process.wait() < 0:
             end(lambda: find(self._mark, self._process.pid))
+
+
+@contextmanager
+def interrupts_taken(handler: Callable[[int, Any], None]) -> Iterator[None]:
+    """Let a handler have SIGINT, SIGTERM and SIGHUP.
+
+    What is ignored stays so: a shell does that for jobs that are to outlive it.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    caught = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, handler) for number in caught}
+    try:
+        yield
+    finally:
+        for number, before in previous.items():
+            signal.signal(number, before)
 
 
 def stop(stages: "Sequence[Work]", hurry: Callable[[], bool] = lambda: False) -> None:

@@ -2,13 +2,30 @@
 
 from typing import Any
 
+from provenn.repro.dvc_locks import repository_locked
 
-def forget_lost_outputs(repo: Any, stage: Any) -> bool:
+
+def forget_lost_outputs(repo: Any, stage: Any) -> str:
     """Take a stage out of dvc.lock when its outputs are lost but another run of the same inputs is in the run cache.
 
     DVC then restores that run. As long as the lock stands, it looks for the lock's own outputs and for nothing else,
-    and runs a stage again whose lock came from another machine. Returns whether the stage was taken out.
+    and runs a stage again whose lock came from another machine. Returns a sentence when the stage was taken out.
+    Raises UserError while DVC's lock is held.
     """
+    from dvc.exceptions import DvcException
+
+    try:
+        if not _has_another(repo, stage):
+            return ""
+    except DvcException:  # such as of a parameter file that is damaged: the stage's own process says which
+        return ""
+    with repository_locked(repo):
+        stage.dvcfile._lockfile.remove_stage(stage)
+    return f"{stage.addressing}: the outputs that dvc.lock names are lost; an earlier run of it is taken instead."
+
+
+def _has_another(repo: Any, stage: Any) -> bool:
+    """Tell whether a stage's own outputs are lost, and those of another run of the same inputs are there."""
     from dvc.stage.cache import _can_hash
 
     name = getattr(stage, "name", None)
@@ -27,9 +44,4 @@ def forget_lost_outputs(repo: Any, stage: Any) -> bool:
     stored = repo.stage_cache._load(stage)
     if not stored:
         return False
-    earlier = repo.stage_cache._create_stage(stored, wdir=stage.wdir)
-    if not earlier.outs_cached():
-        return False
-    with repo.lock:
-        stage.dvcfile._lockfile.remove_stage(stage)
-    return True
+    return bool(repo.stage_cache._create_stage(stored, wdir=stage.wdir).outs_cached())

@@ -4,7 +4,6 @@ DVC's own locks keep dvc.lock whole; this module decides what to start, and tidi
 """
 
 import os
-import signal
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -22,8 +21,8 @@ from provenn.repro.disk import explain, forget_result
 from provenn.repro.durations import known_durations, remember_durations
 from provenn.repro.dvc_locks import LockFiles, blockers, mend_rwlock, repository_locked
 from provenn.repro.engines.connect import HERE, Destination, at_engine
-from provenn.repro.plan import Plan, open_repository, read_plan
-from provenn.repro.processes import Outcome, StageProcess, stop
+from provenn.repro.plan import Plan, is_step, open_repository, read_plan
+from provenn.repro.processes import Outcome, StageProcess, interrupts_taken, stop
 from provenn.repro.repeated import compare
 from provenn.repro.report import UP_TO_DATE, Report
 from provenn.repro.run_cache import forget_lost_outputs
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 TICK_SECONDS = 0.05
 BUSY_SECONDS = 30.0  # how long a stage whose files someone else holds is tried again
 BUSY_PAUSE_SECONDS = 1.0
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def reproduce(
@@ -121,24 +119,20 @@ class Runner:
 
     def run(self) -> Report:
         """Run until everything is settled, or until SIGINT, SIGTERM or SIGHUP; nothing is left running."""
-        # What is ignored stays so: a shell does that for jobs that are to outlive it.
-        caught = [number for number in _STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
-        previous = {number: signal.signal(number, self._interrupt) for number in caught}
-        try:
-            while not self._signals:
-                self._ready = sorted([*self._ready, *self._graph.get_ready()], key=self._order.__getitem__)
-                if not self._ready and not self._running:
-                    break
-                moved = self._start()
-                if not (self._collect() or moved):
-                    time.sleep(TICK_SECONDS)
-        finally:
-            if self._signals:
-                self.view.note("stopping: what is running gets 5 s to end; interrupt again to kill it at once")
-            stop(self._running, hurry=lambda: len(self._signals) > 1)
-            self._collect(stopped=True)
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+        with interrupts_taken(self._interrupt):
+            try:
+                while not self._signals:
+                    self._ready = sorted([*self._ready, *self._graph.get_ready()], key=self._order.__getitem__)
+                    if not self._ready and not self._running:
+                        break
+                    moved = self._start()
+                    if not (self._collect() or moved):
+                        time.sleep(TICK_SECONDS)
+            finally:
+                if self._signals:
+                    self.view.note("stopping: what is running gets 5 s to end; interrupt again to kill it at once")
+                stop(self._running, hurry=lambda: len(self._signals) > 1)
+                self._collect(stopped=True)
         self.report.stopped_by = self._signals[0] if self._signals else None
         rest: Outcome = "stopped" if self._signals else "skipped"
         for name in self.plan.stages:
@@ -181,11 +175,10 @@ class Runner:
         return bool(wrong)
 
     def _launch(self, name: str) -> None:
-        if name not in self._changed:
-            for line in set_aside_damaged(self.plan.repo, self.plan.stages[name]):
-                self.view.note(line)
-        if name not in self._changed and forget_lost_outputs(self.plan.repo, self.plan.stages[name]):
-            self.view.note(f"{name}: the outputs that dvc.lock names are lost; an earlier run of it is taken instead.")
+        if name not in self._changed and not self._heal(name):
+            self._not_before[name] = time.monotonic() + BUSY_PAUSE_SECONDS
+            self._ready.append(name)
+            return
         self._changed.add(name)
         if not self.report.logs:
             self._unfinished.write(self.root)
@@ -198,6 +191,18 @@ class Runner:
         self._running.append(process)
         self.report.logs[name] = log
         self.view.started(process)
+
+    def _heal(self, name: str) -> bool:
+        """Set aside what DVC would restore and is damaged, and forget what is lost; False while DVC's lock is held."""
+        repo, stage = self.plan.repo, self.plan.stages[name]
+        for line in set_aside_damaged(repo, stage):
+            self.view.note(line)
+        with suppress(UserError):
+            if line := forget_lost_outputs(repo, stage):
+                self._locks.forget_earlier()
+                self.view.note(line)
+            return True
+        return False
 
     def _collect(self, stopped: bool = False) -> bool:
         """Settle the stages whose processes have ended; tell whether there were any."""
@@ -215,8 +220,7 @@ class Runner:
             if outcome == "failed" and not stopped:
                 self._explain(process)
             final: Outcome = "stopped" if outcome == "failed" and stopped else outcome
-            if final != "unchanged":
-                self.tracking.settle(process, final)
+            self.tracking.settle(process, final)
             self._settle(process.name, final, process.seconds)
         return bool(ended)
 
@@ -224,9 +228,8 @@ class Runner:
         stage = self.plan.stages[process.name]
         if sentence := explain(self.plan.repo, stage, process.log):
             self.view.note(sentence)
-        if process.exit_code == 0 and getattr(stage, "name", None):
-            with suppress(OSError):  # a disk that is full for the lock too leaves it as it was
-                forget_result(self.plan.repo, stage)
+        if process.exit_code == 0 and is_step(stage) and forget_result(self.plan.repo, stage):
+            self._locks.forget_earlier()
 
     def _try_again(self, name: str) -> bool:
         now = time.monotonic()

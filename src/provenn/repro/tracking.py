@@ -7,12 +7,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from provenn.record import RECORD, Record, new_path, process_name
+from provenn.record import RECORD, Record, new_path, numeric_platform, process_name
 from provenn.repro.processes import Outcome
 from provenn.repro.report import Report
 from provenn.repro.work import Work
 
-ENDED: dict[Outcome, str] = {"ran": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "restored": "RESTORED"}
+ENDED: dict[Outcome, str] = {
+    "ran": "FINISHED",
+    "failed": "FAILED",
+    "stopped": "KILLED",
+    "restored": "RESTORED",
+    "unchanged": "RESTORED",  # as DVC found once it was started
+}
 # How long the pipeline's end waits for the runs of many stages to be written; the results are all there by then.
 WRITER_SECONDS = 600.0
 SILENT_SECONDS = 3.0
@@ -54,7 +60,11 @@ class Tracking:
             return
         values = {f"stages/{outcome}": float(count) for outcome, count in report.counts.items()}
         values |= {"time/pipeline_s": report.total_seconds, "time/stages_s": sum(report.seconds.values())}
-        rest = [f"- {name} **{outcome}**" for name, outcome in report.outcomes.items() if outcome in ENDED]
+        rest = [
+            f"- {name} **{outcome}**"
+            for name, outcome in report.outcomes.items()
+            if outcome not in ("skipped", "unchanged")
+        ]
         text = "\n".join([f"`provenn repro`, {report.sentence}.", "", *rest])
         ending = {
             "values": values,
@@ -79,7 +89,8 @@ class Tracking:
 
     def _start(self) -> None:
         self._record = Record(new_path(self.root, "pipeline"))
-        self._record.append({"pipeline": "repro", "folder": str(self.root), "process": process_name()})
+        opening = {"pipeline": "repro", "folder": str(self.root), "process": process_name()}
+        self._record.append(opening | {"platform": numeric_platform()})
         # A session of its own: Ctrl-C ends the stages, and the writer closes their runs.
         self._writer = subprocess.Popen(
             [sys.executable, "-P", "-m", "provenn.view", str(self._record.path)],

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from provenn.files import write_json, written_for
 from provenn.repository import git
 from provenn.repro.dvc_locks import put_back, repository_locked
+from provenn.repro.plan import is_step, lock_of
 from provenn.supervisor import GRACE_SECONDS, end, find
 
 FILE = Path(".dvc/tmp/provenn/unfinished.json")  # below the repository's root
@@ -59,8 +60,8 @@ def heal_killed(repo: Any) -> tuple[Unfinished, list[str]]:
     return last, told + [f"{name} was cut when DVC was killed: it is as it was before that run." for name in names]
 
 
-def remove_temporary_files(repo: Any, stages: Iterable[Any]) -> list[str]:
-    """Remove what killed processes left of files that they were writing beside and below the stages' outputs.
+def remove_temporary_files(repo: Any, stages: Collection[Any]) -> list[str]:
+    """Remove what killed processes left of files that they were writing: locks, and beside and below outputs.
 
     Nothing is removed there while a `dvc repro` of someone else runs. Returns a line for each.
     """
@@ -69,7 +70,9 @@ def remove_temporary_files(repo: Any, stages: Iterable[Any]) -> list[str]:
     found = {file for file in _temporary(root / FILE.parent) if file.stat().st_mtime < since}
     if not _others_write(repo):
         beside: dict[Path, set[str]] = {}
-        for path in (Path(out.fs_path) for stage in stages for out in stage.outs if out.protocol == "local"):
+        locks = [lock_of(stage) for stage in stages if is_step(stage)]
+        outs = [Path(out.fs_path) for stage in stages for out in stage.outs if out.protocol == "local"]
+        for path in locks + outs:
             beside.setdefault(path.parent, set()).add(path.name)
             if path.is_dir():
                 found |= {file for below, _, _ in os.walk(path) for file in _temporary(Path(below))}

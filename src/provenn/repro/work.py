@@ -1,5 +1,6 @@
 """A stage that is being brought up to date, wherever that happens: what the runner and its watchers ask of it."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Protocol
@@ -67,4 +68,6 @@ def available_cores() -> int:
 
 def log_path(root: Path, name: str) -> Path:
     """Return the file that holds the output of a stage's last process."""
-    return root / FOLDER / "logs" / f"{name.replace('/', '_').replace(':', '_')}.log"
+    plain = name.replace("/", "_").replace(":", "_")[:100]
+    apart = "" if plain == name else f"-{hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()[:8]}"
+    return root / FOLDER / "logs" / f"{plain}{apart}.log"

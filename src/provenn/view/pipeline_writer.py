@@ -14,12 +14,13 @@ from provenn.view.records import Follower, keep_record, now, process_is_dead, re
 from provenn.view.run import NOTE, PROCESS, clean_name
 from provenn.view.store import connect, default_experiment, experiment_id
 from provenn.view.sync import synchronise
-from provenn.view.writer import TICK_SECONDS, StageRun, Writer, append, killed, origin
+from provenn.view.writer import TICK_SECONDS, StageRun, Writer, append, killed, origin, say
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-PIPELINE = "provenn.pipeline"
+PIPELINE, PLATFORM = "provenn.pipeline", "numeric.platform"
+LOCK_SECONDS = 5.0  # how long a result that DVC has recorded may be missing from a lock that is being written
 
 
 @dataclass
@@ -38,6 +39,7 @@ class PipelineWriter(Writer):
     def __init__(self, record: Path, opening: dict[str, Any]) -> None:
         super().__init__(Path(opening["folder"]))
         self.process, self.since, self.name = opening["process"], opening["at"], opening["pipeline"]
+        self.platform = opening.get("platform", "")  # of stages that do not say more of theirs
         self.pipeline = Follower(record)
         self.client: MlflowClient | None = None
         self.parent: str | None = None
@@ -103,12 +105,7 @@ class PipelineWriter(Writer):
         """Finish the runs of the stages that have ended; one look into the locks for all of them."""
         if not rows:
             return
-        entries: dict[str, Entry] = {}
-        try:
-            ended = {row["settled"] for row in rows}
-            entries = with_own_results(self.root, {name: self.stages[name] for name in ended & self.stages.keys()})
-        except Exception as error:  # a lock that is cut
-            self.fail(error)
+        entries = self._results({row["settled"] for row in rows if row["ended"] == "FINISHED"} & self.stages.keys())
         for row in rows:
             name = row["settled"]
             begun = self.begun.pop(name)
@@ -120,6 +117,8 @@ class PipelineWriter(Writer):
                 append(begun.record, {"stage": name, "at": begun.at})
             self._mark(begun)
             told = read_record(begun.record)
+            if PLATFORM not in told.tags:
+                append(begun.record, {"tags": {PLATFORM: self.platform}})
             if told.ended is None and told.process and row["ended"] == "FAILED":
                 append(begun.record, killed(told.process))
             elif told.ended is None or row["ended"] != "FAILED" or told.status == "FINISHED":
@@ -130,6 +129,21 @@ class PipelineWriter(Writer):
             else:
                 begun.record.unlink()
 
+    def _results(self, names: set[str]) -> dict[str, Entry]:
+        """Return what the locks record of stages that have ended, once all of it is there: DVC may be writing."""
+        wanted = {name: self.stages[name] for name in names}
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            found: dict[str, Entry] = {}
+            try:
+                found = with_own_results(self.root, wanted)
+            except Exception as error:  # of a lock that is cut
+                if time.monotonic() > deadline:
+                    self.fail(error)
+            if found.keys() == names or time.monotonic() > deadline:
+                return found
+            time.sleep(TICK_SECONDS)
+
     def _finish(self, begun: Begun, entry: Entry) -> None:
         assert self.client is not None
         if begun.run is None:
@@ -138,18 +152,22 @@ class PipelineWriter(Writer):
 
     def _close(self, ending: dict[str, Any]) -> None:
         assert self.client is not None
+        if self.parent is not None:
+            self._end_pipeline(self.parent, ending)
+        # Afterwards: the pipeline's process may be gone, and its run would be taken for one that was killed.
         report = synchronise(self.root, client=self.client, stages=self.stages)
         restored = sum(stage.state == "created" for stage in report.stages)
         if restored:
-            print(f"MLflow: {restored} runs were added from the files of restored stages.", flush=True)
-        if self.parent is None:
-            return
+            say(f"MLflow: {restored} runs were added from the files of restored stages.")
+
+    def _end_pipeline(self, run_id: str, ending: dict[str, Any]) -> None:
+        assert self.client is not None
         for name, value in (ending["values"] | self._headlines()).items():
-            self.client.log_metric(self.parent, clean_name(name), value)
+            self.client.log_metric(run_id, clean_name(name), value)
         tags = {NOTE: ending["note"]} | ({"failure": ending["reason"]} if ending["reason"] else {})
         for name, value in tags.items():
-            self.client.set_tag(self.parent, name, shown_uri(value))
-        self.client.set_terminated(self.parent, ending["ended"])
+            self.client.set_tag(run_id, name, shown_uri(value))
+        self.client.set_terminated(run_id, ending["ended"])
 
     def _headlines(self) -> dict[str, float]:
         """Return the numbers of the metrics that the top of dvc.yaml lists, behind the name of their stage."""

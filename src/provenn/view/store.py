@@ -64,6 +64,11 @@ def connect(root: Path, uri: str | None = None, *, patient: bool = True) -> "Mlf
     four seconds without a retry.
     """
     uri = uri or tracking_uri(root)
+    if uri.startswith("sqlite:///") and (odd := set("%?#") & set(uri)):
+        raise UserError(
+            f"an address of MLflow cannot hold {' and '.join(sorted(odd))}, as {uri} does: move the repository to a "
+            "folder without, or let MLFLOW_TRACKING_URI name another store."
+        )
     wait = _COMMAND_WAIT if patient else _WRITER_WAIT
     os.environ |= {name: value for name, value in (_DEFAULTS | wait).items() if name not in _GIVEN}
     # A run of the caller's shell must not be resumed.

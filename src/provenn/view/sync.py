@@ -145,9 +145,10 @@ class Projection:
         outputs = [out for entry in entries.values() for out in entry.outs]
         self.origin = {"git.commit": commit, "git.dirty": "false"} if commit else commit_tags(root, outputs)
         self._outputs = outputs
+        folders = {name: entry.folder for name, entry in entries.items()}
         here = self.origin.get("git.commit")
         changed = here and not commit and self.origin["git.dirty"] == "true"
-        self._committed = recorded(root, entries, here) if changed else {}
+        self._committed = recorded(root, entries, here, folders) if changed else {}
 
     def project(self) -> None:
         """Make the runs that are missing or may be completed, then what relates them."""

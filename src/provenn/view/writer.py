@@ -60,11 +60,9 @@ class Writer:
         if not self.behind:
             self.behind = True
             uri = shown_uri(tracking_uri(self.root))
-            print(
-                f"warning: tracking is behind: {uri} did not take the run ({one_line(error)[:200]}). "
-                "The result is not affected; `provenn sync` adds the run later.",
-                file=sys.stderr,
-                flush=True,
+            say(
+                f"warning: tracking is behind: {uri} did not take the run ({one_line(error)[:400]}). "
+                "The result is not affected; `provenn sync` adds the run later."
             )
 
 
@@ -175,6 +173,12 @@ class StageWriter(Writer):
             wanted = {meta_of(stage).experiment or default_experiment(self.root) for stage in entries.values()}
             runs = StoredRuns(client, wanted if all_in_one(client) else None)
             relate(entry, entries, runs, Contents(workspace, entries), SyncReport(""), newest=True)
+
+
+def say(line: str) -> None:
+    """Tell whoever started this process, unless it has gone."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def origin(root: Path, outputs: list[str]) -> dict[str, Any]:
