@@ -1,6 +1,7 @@
 """The command `provenn`, the same as `python -m provenn`."""
 
 import logging
+import signal
 import sys
 
 from provenn.addresses import shown_uri
@@ -18,6 +19,8 @@ def main() -> None:
         from provenn.cli import app  # here, for a package that is missing is such a thing
 
         app()
+    except KeyboardInterrupt:  # while packages are imported: later the command itself sees to it
+        sys.exit(128 + signal.SIGINT)
     except Exception as error:
         sentence = str(error) if isinstance(error, UserError) else explained(error)
         if sentence is None:

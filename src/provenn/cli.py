@@ -56,7 +56,8 @@ def repro(
 ) -> None:
     """Run every stage whose data, parameters or code changed, side by side.
 
-    The result is that of `dvc repro`, byte for byte, dvc.lock included.
+    The result is that of `dvc repro --all-pipelines`, byte for byte, dvc.lock
+    included.
     A stage that DVC finds in its cache is restored instead of run. MLflow
     shows every stage while it works; it needs no change of its code.
 

@@ -119,7 +119,7 @@ def _commit_with(root: Path, entries: Mapping[str, Entry]) -> str:
     commit = head(root)
     if commit is None:
         raise UserError("there is no commit that a statement could name: commit the pipeline with its dvc.lock first.")
-    committed = recorded(root, entries, commit)
+    committed = recorded(root, entries, commit, {name: entry.folder for name, entry in entries.items()})
     for name, entry in entries.items():
         there = committed.get(name)
         if there is None or (there.key, there.outs) != (entry.key, entry.outs):

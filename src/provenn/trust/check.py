@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from provenn.entry import Entry
 from provenn.files import UserError
-from provenn.lock import recorded, recorded_names
+from provenn.lock import recorded, recorded_names, working_folders
 from provenn.repository import has_commit
 from provenn.trust.model_signatures import difference
 from provenn.trust.signatures import load_public_keys, read_signed
@@ -90,7 +90,8 @@ class Check:
 
     def __init__(self, root: Path, keys: "list[Key]", names: Iterable[str]) -> None:
         self.root, self.keys, self.names = root, keys, sorted(names)
-        self.entries = recorded(root, self.names)
+        self._folders = working_folders(root, self.names)
+        self.entries = recorded(root, self.names, None, self._folders)
         self.files = files_of(root, self.entries)
         self._committed: dict[str, dict[str, Entry]] = {}
 
@@ -146,7 +147,8 @@ class Check:
 
     def _has_result(self, commit: str, name: str) -> bool:
         if commit not in self._committed:
-            self._committed[commit] = recorded(self.root, self.names, commit) if has_commit(self.root, commit) else {}
+            known = has_commit(self.root, commit)
+            self._committed[commit] = recorded(self.root, self.names, commit, self._folders) if known else {}
         there, here = self._committed[commit].get(name), self.entries[name]
         return there is not None and (there.key, there.outs) == (here.key, here.outs)
 

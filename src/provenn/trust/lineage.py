@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from provenn.contents import Contents
-from provenn.entry import Entry, directory_digest, is_outside, producers
+from provenn.entry import Entry, holds, is_outside, producers
 from provenn.trust.targets import find_target
 from provenn.view.run import RESTORED, parameters
 
@@ -103,8 +103,9 @@ def _makers(entries: Mapping[str, Entry], path: str, value: str) -> list[Entry] 
         return [made[path]] if made[path].outs[path] == value else None
     inside = {out: entry.outs[out] for out, entry in made.items() if out.startswith(f"{path}/")}
     if inside:
-        same = directory_digest({out.removeprefix(f"{path}/"): digest for out, digest in inside.items()}) == value
-        return list({made[out].name: made[out] for out in inside}.values()) if same else None
+        makers = {made[out].name: made[out] for out in inside}
+        root = next(iter(makers.values())).root
+        return list(makers.values()) if holds(root, path, inside, value) else None
     return list(made.values())
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from dvc.exceptions import CheckoutError
 
 from provenn.contents import Contents, content_digest, has_content
+from provenn.cut_lock import refuse_cut_locks
 from provenn.definitions import open_dvc
 from provenn.entry import Entry, is_outside
 from provenn.exclusive import only_one
@@ -37,16 +38,21 @@ class Damage:
 def find_damage(root: Path) -> Iterator[Damage]:
     """Yield what is damaged or lost, the cache first, for the rest can be brought back from it.
 
-    Raises UserError while a repro is at work: what it is about to write would be called damaged.
+    Raises UserError while a repro is at work, for what it is about to write would be called damaged, and for a pipeline
+    that DVC cannot read.
     """
     with only_one(root, "repro", wait_s=0):
         yield from _in_cache(root)
         yield from _in_run_cache(root)
         try:
             entries = read_lock(root)
-        except UserError as error:
-            yield Damage("lock", "dvc.lock", f"cannot be read ({error})", "`git checkout dvc.lock` brings the last one")
-            return
+        except UserError:
+            try:
+                refuse_cut_locks(root)
+            except UserError as error:
+                yield Damage("lock", "dvc.lock", f"cannot be read ({error})", "`git checkout dvc.lock` brings one")
+                return
+            raise  # of dvc.yaml, or of a file of parameters: that is for the user to mend
         yield from _in_working_folder(root, entries)
         yield from _in_mlflow(root, {name: entry for name, entry in entries.items() if entry.command})
 
