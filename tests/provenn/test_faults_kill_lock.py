@@ -10,18 +10,23 @@ from sleeping import prepare, stage, wait_for_start
 
 pytestmark = pytest.mark.slow
 
-# DVC, a fork of the runner, killed in the middle of its write of the lock, and with it what stands in VICTIMS.
+# DVC, a fork of the runner, killed in the middle of its write of the lock, and with it what stands in VICTIMS. With
+# WHOLE set it writes all of it as DVC itself does, and else one entry, to a file that then takes the lock's name.
 CUT = """
 import os, sys
 if sys.orig_argv[1:3] == ["-m", "provenn"]:
     import io, pathlib
     from dvc.utils.serialize import _yaml
 
-    dump, write_text = _yaml._dump, pathlib.Path.write_text
+    from provenn.repro import lock_entries
+
+    dump, write_bytes = _yaml._dump, pathlib.Path.write_bytes
+    if os.environ["WHOLE"]:
+        lock_entries.is_plain = lambda text: False
 
     def is_cut(path):
         stage = os.environ.get("PROVENN_MARK", "").rstrip("/").rpartition("/")[2]
-        return stage == os.environ["CUT"] and str(path).endswith("dvc.lock")
+        return stage == os.environ["CUT"] and "dvc.lock" in pathlib.Path(path).name
 
     def die(stream, whole):
         stream.write(whole[: int(len(whole) * float(os.environ["SHARE"]))])
@@ -39,12 +44,12 @@ if sys.orig_argv[1:3] == ["-m", "provenn"]:
             die(stream, whole.getvalue())
         stream.write(whole.getvalue())
 
-    def cut_text(path, text, **options):
+    def cut_bytes(path, content):
         if is_cut(path):
-            die(path.open("w"), text)
-        return write_text(path, text, **options)
+            die(path.open("wb"), content)
+        return write_bytes(path, content)
 
-    _yaml._dump, pathlib.Path.write_text = cut_dump, cut_text
+    _yaml._dump, pathlib.Path.write_bytes = cut_dump, cut_bytes
 """
 STAGES = {"a": stage("a"), "b": stage("b", 0, ("a.txt",)), "c": stage("c", 1.5)}
 
@@ -90,12 +95,27 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_a_kill_in_the_middle_of_the_locks_write_costs_one_more_repro(sleeping, undisturbed, victim, others, share):
     sleeping.define(STAGES)
     sleeping.write("src/sitecustomize.py", CUT)
-    finished = sleeping.provenn("repro", "-j", "2", code=None, CUT=victim, SHARE=share, VICTIMS=others)
+    finished = sleeping.provenn("repro", "-j", "2", code=None, CUT=victim, SHARE=share, VICTIMS=others, WHOLE="1")
     assert finished.returncode == (-9 if others == "all" else 1)
     assert others == "all" or "dvc.lock was cut while it was written" in finished.stdout
     wait_until_gone(sleeping)
     (sleeping.root / "src" / "sitecustomize.py").unlink()
     sleeping.provenn("repro")
+    assert (sleeping.root / "dvc.lock").read_bytes() == undisturbed
+
+
+@pytest.mark.parametrize("others", ["none", "all"])
+def test_a_kill_while_one_entry_of_the_lock_is_written_leaves_the_last_lock(sleeping, undisturbed, others):
+    sleeping.define(STAGES)
+    sleeping.write("src/sitecustomize.py", CUT)
+    finished = sleeping.provenn("repro", "-j", "2", code=None, CUT="b", SHARE="0.6", VICTIMS=others, WHOLE="")
+    assert finished.returncode == (-9 if others == "all" else 1)
+    assert "was cut" not in finished.stdout
+    wait_until_gone(sleeping)
+    assert len(list(sleeping.root.glob(".dvc.lock.*.tmp"))) == 1
+    (sleeping.root / "src" / "sitecustomize.py").unlink()
+    sleeping.provenn("repro")
+    assert not list(sleeping.root.glob(".dvc.lock.*.tmp"))
     assert (sleeping.root / "dvc.lock").read_bytes() == undisturbed
 
 
