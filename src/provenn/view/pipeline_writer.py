@@ -117,7 +117,7 @@ class PipelineWriter(Writer):
                 append(begun.record, {"stage": name, "at": begun.at})
             self._mark(begun)
             told = read_record(begun.record)
-            if PLATFORM not in told.tags:
+            if not {PLATFORM, "node"} & told.tags.keys():  # of a node only it itself can say
                 append(begun.record, {"tags": {PLATFORM: self.platform}})
             if told.ended is None and told.process and row["ended"] == "FAILED":
                 append(begun.record, killed(told.process))
