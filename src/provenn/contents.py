@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from provenn.definitions import open_dvc
-from provenn.entry import Entry, directory_digest
+from provenn.entry import Entry, directory_digest, files_below
 from provenn.files import digest, write_bytes
 from provenn.repository import git
 
@@ -138,7 +138,8 @@ def content_digest(path: Path) -> str:
 
 
 def _files_in(folder: Path) -> dict[str, str]:
-    return {file.relative_to(folder).as_posix(): digest(file) for file in sorted(folder.rglob("*")) if file.is_file()}
+    whole = folder.absolute()
+    return {file.relative_to(whole).as_posix(): digest(file) for file in files_below(whole)}
 
 
 def has_content(path: Path, value: str) -> bool:

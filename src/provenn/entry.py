@@ -6,7 +6,6 @@ path.
 
 import hashlib
 import json
-import os
 import posixpath
 import re
 from collections import Counter
@@ -135,11 +134,21 @@ def holds(root: Path, folder: str, outs: Mapping[str, str], value: str) -> bool:
     files = {out.removeprefix(f"{folder}/"): made for out, made in outs.items()}
     if directory_digest(files) == value:
         return True
-    found = (Path(below, name) for below, _, names in os.walk(root / folder) for name in names)
-    others = {file.relative_to(root / folder).as_posix(): file for file in found}
+    others = {file.relative_to((root / folder).absolute()).as_posix(): file for file in files_below(root / folder)}
     for own in files:
         others = {name: file for name, file in others.items() if name != own and not name.startswith(f"{own}/")}
     return bool(others) and directory_digest(files | {name: digest(file) for name, file in others.items()}) == value
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return the files of a folder that are part of it to DVC: not those that .dvcignore names."""
+    from dvc.fs import localfs
+    from dvc.ignore import DvcIgnoreFilter
+
+    root = next((above for above in folder.absolute().parents if (above / ".dvc").is_dir()), None)
+    if root is None:
+        return sorted(file for file in folder.rglob("*") if file.is_file())
+    return sorted(map(Path, DvcIgnoreFilter(localfs, str(root)).find(localfs, str(folder.absolute()))))
 
 
 def directory_digest(files: Mapping[str, str]) -> str:

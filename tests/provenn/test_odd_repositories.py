@@ -80,15 +80,20 @@ def test_an_ignored_file_in_an_output_is_no_damage_and_a_stage_that_tells_nothin
 ):
     repository.write(".dvcignore", "*.log\n")
     command = "mkdir -p out && echo 1 > out/d.txt && echo 2 > out/run.log"
-    repository.define({"a": {"cmd": command, "outs": ["out"]}})
+    repository.write("code/one.txt", "1")
+    repository.define({"a": {"cmd": command, "deps": ["code"], "outs": ["out"]}})
+    repository.write(".gitignore", "*.log\n/mlruns\n")
     repository.commit()
     repository.provenn("repro")
+    repository.write("code/run.log", "as Python leaves __pycache__")
     finished = repository.provenn("repro")
     assert "damaged" not in finished.stdout
     assert "1 unchanged" in finished.stdout
     (run,) = repository.runs()
     assert run.info.status == "FINISHED"
     assert os.uname().machine in run.data.tags["numeric.platform"]
+    assert trace("a", repository.root)["unknown"] == []
+    repository.provenn("verify")
 
 
 @pytest.mark.slow
