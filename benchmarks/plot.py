@@ -154,18 +154,8 @@ def draw_scale(result: Mapping[str, Any], axes: Axes) -> None:
 
 def draw_inference(result: Mapping[str, Any], axes: Axes) -> None:
     """Draw images/s over the batch size for each runtime."""
-    sizes = [int(size) for size in result["speeds"]]
-    for name, (color, marker) in RUNTIMES.items():
-        speeds = [measured[name] for measured in result["speeds"].values()]
-        medians = [speed["median"] for speed in speeds]
-        axes.errorbar(
-            sizes, medians, yerr=_reach(speeds), fmt=f"{marker}-", color=color, capsize=3, linewidth=2, label=name
-        )
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter("{x:,.0f}")
-    axes.set_xticks(sizes, [f"{size:,}" for size in sizes], minor=False)
-    axes.set_xticks([], minor=True)
+    lines = {name: [measured[name] for measured in result["speeds"].values()] for name in RUNTIMES}
+    _draw_lines([int(size) for size in result["speeds"]], lines, RUNTIMES, axes)
     axes.legend(loc="lower right", fontsize=9)
     axes.set(title="Inference, the champion on MNIST", xlabel="batch", ylabel="images/s")
 
@@ -195,20 +185,28 @@ def draw_runners(result: Mapping[str, Any], axes: Axes) -> None:
 
 def draw_growth(result: Mapping[str, Any], axes: Axes) -> None:
     """Draw the seconds of a repro with nothing to do over the number of stages."""
-    counts = [int(count) for count in result["nothing"]]
-    for name, label, color, marker in (("dvc", "dvc repro", ORANGE, "s"), ("provenn", "provenn repro", BLUE, "o")):
-        times = [measured[name] for measured in result["nothing"].values()]
-        medians = [time["median"] for time in times]
+    lines = {f"{name} repro": [of[name] for of in result["nothing"].values()] for name in ("dvc", "provenn")}
+    styles = {"dvc repro": (ORANGE, "s"), "provenn repro": (BLUE, "o")}
+    _draw_lines([int(count) for count in result["nothing"]], lines, styles, axes)
+    axes.legend(loc="upper left", fontsize=9)
+    axes.set(title="Nothing to do", xlabel="stages", ylabel="seconds")
+
+
+def _draw_lines(
+    places: list[int], lines: Mapping[str, list[Measurement]], styles: Mapping[str, tuple[str, str]], axes: Axes
+) -> None:
+    """Draw measurements over sizes, each line in its colour and with its marker, both axes logarithmic."""
+    for name, measured in lines.items():
+        color, marker = styles[name]
+        medians = [one["median"] for one in measured]
         axes.errorbar(
-            counts, medians, yerr=_reach(times), fmt=f"{marker}-", color=color, capsize=3, linewidth=2, label=label
+            places, medians, yerr=_reach(measured), fmt=f"{marker}-", color=color, capsize=3, linewidth=2, label=name
         )
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.set_xticks(counts, [f"{count:,}" for count in counts], minor=False)
+    axes.yaxis.set_major_formatter("{x:,.9g}")
+    axes.set_xticks(places, [f"{place:,}" for place in places], minor=False)
     axes.set_xticks([], minor=True)
-    axes.legend(loc="upper left", fontsize=9)
-    axes.set(title="Nothing to do", xlabel="stages", ylabel="seconds")
 
 
 def _reach(measured: list[Measurement], factor: float = 1.0) -> np.ndarray:

@@ -138,8 +138,7 @@ def content_digest(path: Path) -> str:
 
 
 def _files_in(folder: Path) -> dict[str, str]:
-    whole = folder.absolute()
-    return {file.relative_to(whole).as_posix(): digest(file) for file in files_below(whole)}
+    return {name: digest(file) for name, file in files_below(folder).items()}
 
 
 def has_content(path: Path, value: str) -> bool:

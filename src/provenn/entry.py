@@ -134,21 +134,24 @@ def holds(root: Path, folder: str, outs: Mapping[str, str], value: str) -> bool:
     files = {out.removeprefix(f"{folder}/"): made for out, made in outs.items()}
     if directory_digest(files) == value:
         return True
-    others = {file.relative_to((root / folder).absolute()).as_posix(): file for file in files_below(root / folder)}
+    others = files_below(root / folder)
     for own in files:
         others = {name: file for name, file in others.items() if name != own and not name.startswith(f"{own}/")}
     return bool(others) and directory_digest(files | {name: digest(file) for name, file in others.items()}) == value
 
 
-def files_below(folder: Path) -> list[Path]:
-    """Return the files of a folder that are part of it to DVC: not those that .dvcignore names."""
+def files_below(folder: Path) -> dict[str, Path]:
+    """Return the files of a folder, by their paths in it, that are part of it to DVC: not what .dvcignore names."""
     from dvc.fs import localfs
     from dvc.ignore import DvcIgnoreFilter
 
-    root = next((above for above in folder.absolute().parents if (above / ".dvc").is_dir()), None)
+    folder = folder.absolute()
+    root = next((above for above in folder.parents if (above / ".dvc").is_dir()), None)
     if root is None:
-        return sorted(file for file in folder.rglob("*") if file.is_file())
-    return sorted(map(Path, DvcIgnoreFilter(localfs, str(root)).find(localfs, str(folder.absolute()))))
+        found = [file for file in folder.rglob("*") if file.is_file()]
+    else:
+        found = [Path(file) for file in DvcIgnoreFilter(localfs, str(root)).find(localfs, str(folder))]
+    return {file.relative_to(folder).as_posix(): file for file in sorted(found)}
 
 
 def directory_digest(files: Mapping[str, str]) -> str:

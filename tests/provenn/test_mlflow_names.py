@@ -11,7 +11,7 @@ from mlflow.utils.validation import (
 )
 from repository import Repository
 
-from provenn.view.run import clean_name, clean_names
+from provenn.view.names import clean_name, clean_names
 
 ODD = st.text(st.sampled_from("ab/.:_- %é精"), max_size=12) | st.text(max_size=300)
 

@@ -49,12 +49,12 @@ def reproduce(
     that someone else holds, and an engine that cannot be used.
     """
     began = time.monotonic()
-    folder = Path.cwd()
+    folder, slots = Path.cwd(), jobs or available_cores()
     os.chdir(root)  # DVC names stages as seen from the working folder
     with (
         open_repository(root) as repo,
         only_one(root, "repro", wait_s=0),
-        at_engine(repo, destination, jobs or available_cores(), view.note) as dispatcher,
+        at_engine(repo, destination, slots, view.note) as dispatcher,
     ):
         earlier, told = heal_killed(repo)
         mend_rwlock(repo)
@@ -66,9 +66,8 @@ def reproduce(
             view.note(line)
         forget_unseen_edits(plan)
         tracking = Tracking(root)
-        report = Report(
-            jobs or (len(plan.stages) if destination.is_elsewhere else available_cores()), destination.address
-        )
+        at_once = len(plan.stages) if destination.is_elsewhere and not jobs else slots
+        report = Report(at_once, destination.address)
         runner = Runner(root, plan, report, view, tracking, earlier, dispatcher)
         before = recorded(root, plan.stages)
         try:

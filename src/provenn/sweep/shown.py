@@ -14,8 +14,9 @@ from provenn.sweep.search import Search
 from provenn.view.contents import Point
 from provenn.view.experiments import runs_of_experiment, show_experiment
 from provenn.view.meta import meta_of
+from provenn.view.names import clean_name
 from provenn.view.records import now
-from provenn.view.run import NOTE, PARAM_LENGTH, PARENT, PROCESS, TAG_LENGTH, clean_name, log_points
+from provenn.view.run import NOTE, PARAM_LENGTH, PARENT, PROCESS, TAG_LENGTH, log_points
 from provenn.view.runs import FAILURE
 from provenn.view.store import connect, default_experiment, experiment_id
 from provenn.view.writer import Writer

@@ -12,7 +12,8 @@ from provenn.view import contents
 from provenn.view.champion import CHAMPION
 from provenn.view.meta import meta_of
 from provenn.view.models import model_paths
-from provenn.view.run import NOTE, clean_name
+from provenn.view.names import clean_name
+from provenn.view.run import NOTE
 from provenn.view.runs import StoredRuns
 from provenn.view.store import default_experiment
 

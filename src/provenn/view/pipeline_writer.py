@@ -10,8 +10,9 @@ from provenn.definitions import read_stages
 from provenn.entry import Entry
 from provenn.lock import with_own_results, with_results
 from provenn.view.contents import metrics
+from provenn.view.names import clean_name
 from provenn.view.records import Follower, keep_record, now, process_is_dead, read_record
-from provenn.view.run import NOTE, PROCESS, clean_name
+from provenn.view.run import NOTE, PROCESS
 from provenn.view.store import connect, default_experiment, experiment_id
 from provenn.view.sync import synchronise
 from provenn.view.writer import TICK_SECONDS, StageRun, Writer, append, killed, origin, say

@@ -1,7 +1,6 @@
 """`view`: one MLflow run from a stage's entry, its record and its files. Nothing else writes a stage's run."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from provenn.view import contents
 from provenn.view.contents import Point
 from provenn.view.meta import meta_of
 from provenn.view.models import DIGEST, PATH, log_model, logged_models, model_paths, register
+from provenn.view.names import clean_name, clean_names
 from provenn.view.records import Told, now
 from provenn.view.store import default_experiment, experiment_id
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Limits of MLflow: of one call, and of one value.
 METRICS_A_CALL, TAGS_A_CALL, PARAMS_A_CALL = 1000, 100, 100
-TAG_LENGTH, PARAM_LENGTH, NAME_LENGTH = 8000, 6000, 250
+TAG_LENGTH, PARAM_LENGTH = 8000, 6000
 
 STAGE, KEY, RESULT, PROCESS = "dvc.stage", "dvc.key", "dvc.result", "provenn.process"
 PARTIAL, RESTORED, PATCH = "provenn.partial", "provenn.restored", "provenn.patch"
@@ -237,25 +237,6 @@ def _as_values(entry: Entry) -> dict[str, Any]:
         "params": entry.params,
         "outs": entry.outs,
     }
-
-
-def clean_name(name: str) -> str:
-    """Return a name as MLflow takes it: letters, digits, and _ - . space : / only, and as a path one below its top."""
-    parts = re.sub(r"[^\w\-. :/]", "_", name).split("/")
-    clean = "/".join(part for part in parts if part not in ("", ".", ".."))[:NAME_LENGTH].rstrip("/")
-    return (clean.lstrip("./") if clean.startswith("..") else clean) or "_"
-
-
-def clean_names(names: Iterable[str]) -> dict[str, str]:
-    """Return each name as MLflow takes it, with a number where another one would look the same."""
-    found: dict[str, str] = {}
-    taken: set[str] = set()
-    for name in dict.fromkeys(names):
-        clean = clean_name(name)
-        tries = (f"{clean[: NAME_LENGTH - 4]}_{number}" for number in range(2, 1000))
-        found[name] = next(one for one in (clean, *tries) if one not in taken)
-        taken.add(found[name])
-    return found
 
 
 def _text(value: Any) -> str:
