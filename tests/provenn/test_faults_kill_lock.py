@@ -10,19 +10,20 @@ from sleeping import prepare, stage, wait_for_start
 
 pytestmark = pytest.mark.slow
 
-# DVC, a fork of the runner, killed in the middle of its write of the lock, and with it what stands in VICTIMS. With
-# WHOLE set it writes all of it as DVC itself does, and else one entry, to a file that then takes the lock's name.
+# DVC, killed in the middle of its write of the lock, and with it what stands in VICTIMS. With STARTED set it is a
+# process that was started, and writes into the lock itself; else a fork of the runner, which writes a file that then
+# takes the lock's name.
 CUT = """
 import os, sys
-if sys.orig_argv[1:3] == ["-m", "provenn"]:
+of_the_runner, of_dvc = sys.orig_argv[1:3] == ["-m", "provenn"], sys.orig_argv[1:4] == ["-P", "-m", "dvc"]
+if of_the_runner or of_dvc:
     import io, pathlib
     from dvc.utils.serialize import _yaml
 
-    from provenn.repro import lock_entries
-
     dump, write_bytes = _yaml._dump, pathlib.Path.write_bytes
-    if os.environ["WHOLE"]:
-        lock_entries.is_plain = lambda text: False
+    if of_the_runner and os.environ["STARTED"]:
+        from provenn.repro import processes
+        processes.can_fork = lambda plan, name: False
 
     def is_cut(path):
         stage = os.environ.get("PROVENN_MARK", "").rstrip("/").rpartition("/")[2]
@@ -74,13 +75,15 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
             "a",
             "none",
             marks=pytest.mark.fault(
-                "DVC is killed while it writes the first dvc.lock", "it is removed, and the next repro writes it"
+                "DVC is killed while it writes the first dvc.lock", "there is none, and the next repro writes it"
             ),
         ),
         pytest.param(
             "b",
             "none",
-            marks=pytest.mark.fault("DVC is killed while it writes dvc.lock", "the run itself puts the last one back"),
+            marks=pytest.mark.fault(
+                "DVC is killed while it writes dvc.lock", "the last one stays, or the run itself puts it back"
+            ),
         ),
         pytest.param(
             "b",
@@ -95,7 +98,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_a_kill_in_the_middle_of_the_locks_write_costs_one_more_repro(sleeping, undisturbed, victim, others, share):
     sleeping.define(STAGES)
     sleeping.write("src/sitecustomize.py", CUT)
-    finished = sleeping.provenn("repro", "-j", "2", code=None, CUT=victim, SHARE=share, VICTIMS=others, WHOLE="1")
+    finished = sleeping.provenn("repro", "-j", "2", code=None, CUT=victim, SHARE=share, VICTIMS=others, STARTED="1")
     assert finished.returncode == (-9 if others == "all" else 1)
     assert others == "all" or "dvc.lock was cut while it was written" in finished.stdout
     wait_until_gone(sleeping)
@@ -105,10 +108,11 @@ def test_a_kill_in_the_middle_of_the_locks_write_costs_one_more_repro(sleeping, 
 
 
 @pytest.mark.parametrize("others", ["none", "all"])
-def test_a_kill_while_one_entry_of_the_lock_is_written_leaves_the_last_lock(sleeping, undisturbed, others):
+@pytest.mark.parametrize("victim", ["a", "b"])
+def test_a_kill_while_a_forked_dvc_writes_the_lock_leaves_the_last_one(sleeping, undisturbed, victim, others):
     sleeping.define(STAGES)
     sleeping.write("src/sitecustomize.py", CUT)
-    finished = sleeping.provenn("repro", "-j", "2", code=None, CUT="b", SHARE="0.6", VICTIMS=others, WHOLE="")
+    finished = sleeping.provenn("repro", "-j", "2", code=None, CUT=victim, SHARE="0.6", VICTIMS=others, STARTED="")
     assert finished.returncode == (-9 if others == "all" else 1)
     assert "was cut" not in finished.stdout
     wait_until_gone(sleeping)

@@ -10,7 +10,6 @@ import pytest
 from repository import Repository
 from sleeping import Watcher, stage, wait_for_start
 
-from provenn.definitions import read_stages
 from provenn.entry import split_name
 from provenn.files import UserError
 from provenn.lock import recorded
@@ -48,15 +47,21 @@ def test_a_lock_that_lost_a_stage_on_purpose_is_not_called_cut(tmp_path):
     assert lock.read_text() == LOCK
 
 
-def test_the_writer_waits_for_a_lock_that_is_being_written(repository: Repository):
+@pytest.fixture
+def writer(repository: Repository) -> PipelineWriter:
     repository.define({"old": {"cmd": "true"}, "kept": {"cmd": "true"}})
     opening = {"folder": str(repository.root), "process": "host 1", "at": 0, "pipeline": "repro"}
-    writer = PipelineWriter(repository.root / "record", opening)
-    writer.stages = read_stages(repository.root)
-    lock = repository.write("dvc.lock", "")
+    return PipelineWriter(repository.root / "record", opening)
+
+
+@pytest.mark.parametrize("cut", ["", "schema: '2.0'\nstages:\n", LOCK[:-30]])
+def test_the_writer_waits_for_a_lock_that_is_being_written(repository: Repository, writer: PipelineWriter, cut: str):
+    lock = repository.write("dvc.lock", cut)
     late = threading.Timer(0.5, lambda: lock.write_text(LOCK))
     late.start()
+    writer.stages = writer._defined()
     assert writer._results({"old"})["old"].command == "true"
+    assert not writer.behind
     late.join()
 
 

@@ -29,10 +29,8 @@ def is_as_read(path: Path, stage: str, text: str) -> bool:
 
 
 def write_alone(stage: Any) -> None:
-    """Make DVC, in this process, write the entry of this stage alone."""
+    """Make DVC, in this process, write the entry of this stage alone, and each lock file whole or not at all."""
     import dvc.dvcfile
-
-    whole = dvc.dvcfile.modify_yaml
 
     @contextmanager
     def modify(path: str, fs: Any = None) -> Iterator[dict[str, Any]]:
@@ -47,16 +45,26 @@ def write_alone(stage: Any) -> None:
             if is_plain(entry):
                 write_bytes(file, replace_entry(text, stage.name, entry.partition("\n")[2]).encode())
             else:
-                with whole(path, fs=fs) as content:
+                with _whole(file) as content:
                     content["stages"].update(entries)
         else:
-            with whole(path, fs=fs) as content:
+            with _whole(file) as content:
                 yield content
         with suppress(OSError):  # a full disk
             kept.parent.mkdir(exist_ok=True)
             kept.write_text(json.dumps(known | {path: digest(file)}))
 
     dvc.dvcfile.modify_yaml = modify
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[dict[str, Any]]:
+    """Do as DVC's own `modify_yaml`, which empties the file first: who reads it then finds no lock."""
+    from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
+
+    content = parse_yaml_for_update(file.read_text(encoding="utf-8") if file.is_file() else "", str(file))
+    yield content
+    write_bytes(file, dumps_yaml(content).encode())
 
 
 def _entry(text: str, stage: str) -> str | None:

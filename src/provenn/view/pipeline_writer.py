@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from provenn.addresses import shown_uri
 from provenn.definitions import read_stages
 from provenn.entry import Entry
+from provenn.files import UserError
 from provenn.lock import with_own_results, with_results
 from provenn.view.contents import metrics
 from provenn.view.names import clean_name
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 PIPELINE, PLATFORM = "provenn.pipeline", "numeric.platform"
-LOCK_SECONDS = 5.0  # how long a result that DVC has recorded may be missing from a lock that is being written
+LOCK_SECONDS = 5.0  # how long a lock may be no whole one, or miss a result that DVC has recorded: it is being written
 
 
 @dataclass
@@ -73,9 +74,20 @@ class PipelineWriter(Writer):
         return int(self.behind)
 
     def _open(self) -> None:
-        self.stages = read_stages(self.root)
+        self.stages = self._defined()
         self.origin = origin(self.root, [out for entry in self.stages.values() for out in entry.outs])
         self.client = connect(self.root, patient=False)
+
+    def _defined(self) -> dict[str, Entry]:
+        """Return the stages as dvc.yaml defines them; DVC reads the locks for that, too, and may be writing one."""
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                return read_stages(self.root)
+            except UserError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(TICK_SECONDS)
 
     def _follow(self) -> None:
         for name, begun in self.begun.items():
