@@ -75,21 +75,23 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
             "a",
             "none",
             marks=pytest.mark.fault(
-                "DVC is killed while it writes the first dvc.lock", "there is none, and the next repro writes it"
+                "A DVC that cannot be forked is killed while it writes the first dvc.lock",
+                "it is removed, and the next repro writes it",
             ),
         ),
         pytest.param(
             "b",
             "none",
             marks=pytest.mark.fault(
-                "DVC is killed while it writes dvc.lock", "the last one stays, or the run itself puts it back"
+                "A DVC that cannot be forked is killed while it writes dvc.lock",
+                "the run itself puts the last one back",
             ),
         ),
         pytest.param(
             "b",
             "all",
             marks=pytest.mark.fault(
-                "DVC and `provenn repro` are killed while DVC writes dvc.lock",
+                "`provenn repro` and a DVC that cannot be forked are killed while that writes dvc.lock",
                 "the next repro puts the last whole one back, git or not",
             ),
         ),
@@ -107,6 +109,7 @@ def test_a_kill_in_the_middle_of_the_locks_write_costs_one_more_repro(sleeping, 
     assert (sleeping.root / "dvc.lock").read_bytes() == undisturbed
 
 
+@pytest.mark.fault("DVC is killed while it writes dvc.lock", "the last one stays, and the next repro goes on from it")
 @pytest.mark.parametrize("others", ["none", "all"])
 @pytest.mark.parametrize("victim", ["a", "b"])
 def test_a_kill_while_a_forked_dvc_writes_the_lock_leaves_the_last_one(sleeping, undisturbed, victim, others):
