@@ -146,4 +146,17 @@ def test_a_missing_extra_is_one_sentence(address, extra, monkeypatch):
         monkeypatch.setitem(sys.modules, package, None)
         monkeypatch.delitem(sys.modules, f"provenn.repro.engines.{package}", raising=False)
     with pytest.raises(UserError, match=rf"pip install 'provenn\[{extra}\]'"):
-        open_engine(address, 1, "")
+        open_engine(address, 1, "", print)
+
+
+def test_a_cluster_of_ray_that_never_starts_a_client_server_is_one_sentence(monkeypatch):
+    ray = pytest.importorskip("ray")
+
+    def init(*arguments: object, **options: object) -> None:
+        raise ConnectionAbortedError("Initialization failure from server:\nTraceback:\nRuntimeError: it failed.\n")
+
+    monkeypatch.setattr(ray, "init", init)
+    notes: list[str] = []
+    with pytest.raises(UserError, match=r"^ray://host:1 could not start .*, 4 times: RuntimeError: it failed\.$"):
+        open_engine("ray://host:1", 1, "", notes.append)
+    assert len(notes) == 3

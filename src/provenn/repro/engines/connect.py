@@ -47,14 +47,14 @@ def at_engine(
 
     if destination.is_elsewhere:
         default_remote(repo)
-    engine = open_engine(destination.address, slots, str(Path(repo.root_dir) / FOLDER))
+    engine = open_engine(destination.address, slots, str(Path(repo.root_dir) / FOLDER), note)
     try:
         yield Dispatcher(repo, engine, destination, note)
     finally:
         engine.close()
 
 
-def open_engine(address: str, slots: int, folder: str) -> "Engine":
+def open_engine(address: str, slots: int, folder: str, note: Callable[[str], None]) -> "Engine":
     """Return the engine at `dask://host:port`, `ray://host:port`, or a new one here: `local` (Dask), `ray`.
 
     One that is started here has `slots` workers, which keep their files in `folder`. Raises UserError for another
@@ -77,7 +77,7 @@ def open_engine(address: str, slots: int, folder: str) -> "Engine":
                 os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
             from provenn.repro.engines.ray import RayEngine
 
-            return RayEngine.connect(host) if host else RayEngine.start(slots)
+            return RayEngine.connect(host, note) if host else RayEngine.start(slots)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("dask", "distributed", "ray", "grpc"):
             raise

@@ -1,6 +1,7 @@
 """Ray: a job is a task of the driver, and ends with it."""
 
 import warnings
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from math import ceil
@@ -14,6 +15,7 @@ from provenn.repro.engines.engine import PLATFORM_SHARE, RETRIES, EngineError, N
 from provenn.repro.engines.node import run_job
 from provenn.resources import Resources
 
+ATTEMPTS = 4
 _OPTIONS: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "namespace": "provenn"}
 
 
@@ -25,11 +27,11 @@ class RayEngine:
         self._nodes = Nodes(lambda: [node["Resources"] for node in ray.nodes() if node["Alive"]])
 
     @classmethod
-    def connect(cls, host: str) -> "RayEngine":
+    def connect(cls, host: str, note: Callable[[str], None]) -> "RayEngine":
         """Return the cluster whose client server is at host:port; UserError without an answer."""
         try:
             with warnings.catch_warnings(action="ignore"):
-                ray.init(f"ray://{host}", **_OPTIONS)
+                _connect(f"ray://{host}", note)
         except (ConnectionError, RuntimeError, ValueError, RayError) as error:
             raise UserError(
                 f"no cluster of Ray answers at {host} ({one_line(error)[:200]}) `ray start --head` starts one, "
@@ -96,6 +98,19 @@ class RayJob:
 
     def release(self) -> None:
         """Do nothing: the task is forgotten with its reference."""
+
+
+def _connect(address: str, note: Callable[[str], None]) -> None:
+    problem = ""
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            note(f"{address} could not start a server for this client; trying again")
+        try:
+            ray.init(address, **_OPTIONS)
+            return
+        except ConnectionAbortedError as error:  # now and then Ray's fork crashes: ray-project/ray#63202
+            problem = str(error).strip().rpartition("\n")[2]
+    raise UserError(f"{address} could not start a server for this client, {ATTEMPTS} times: {problem}")
 
 
 def _asked(resources: Resources) -> dict[str, float]:
