@@ -170,7 +170,8 @@ class Cluster:
 class RayCluster:
     """A cluster of Ray with one node, its client port open to those who have the token.
 
-    The first server that it starts for a client dies at once, as it does now and then by itself: ray-project/ray#63202.
+    The first server that it starts for a client dies at once, as others do now and then, but not here, by themselves:
+    ray-project/ray#63202.
     """
 
     def __init__(self, folder: Path, repository: Repository) -> None:
@@ -186,7 +187,9 @@ class RayCluster:
         places = {"PROVENN_NODE": str(folder / "node"), "HOME": str(folder)}
         (folder / "sitecustomize.py").write_text(FIRST_CLIENT_SERVER_DIES)
         places["PYTHONPATH"] = f"{folder}{os.pathsep}{PROJECT / 'src'}"
-        self._head = start(folder, repository, command, **places, **self.token)
+        steady = {"GRPC_ENABLE_FORK_SUPPORT": "0"}
+        steady["RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S"] = "60"  # for a server, on a loaded machine
+        self._head = start(folder, repository, command, **places, **steady, **self.token)
         deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             with socket.socket() as client:

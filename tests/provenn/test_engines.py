@@ -253,7 +253,7 @@ def test_a_cluster_of_ray_makes_the_same_bytes(small, tmp_path, nowhere):
     try:
         repro = ("repro", "--on", cluster.address, "--platform")
         made = small.provenn(*repro, "avx2", **cluster.token, **nowhere).stdout
-        assert made.count("could not start a server for this client; trying again") == 1
+        assert "could not start a server for this client; trying again" in made
         small.change_params(lambda values: values.update(rate=2))
         failed = small.provenn(*repro, "avx512", "--wait", "2", code=1, **cluster.token, **nowhere).stdout
         assert """--resources='{"avx512": 1}'`""" in failed
