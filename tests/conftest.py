@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,21 @@ def own_environment() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def own_torch() -> Iterator[None]:
+    """What `make_deterministic` sets for the whole process ends with the test.
+
+    Denormals that stay flushed break whatever runs next: hypothesis draws floats down to 5e-324.
+    """
+    torch = sys.modules.get("torch")  # provenn's own tests do without
+    threads = torch.get_num_threads() if torch else 0
+    yield
+    if torch:
+        torch.set_num_threads(threads)
+        torch.set_deterministic_debug_mode("default")
+        torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")

@@ -27,16 +27,6 @@ CASES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _restore_torch():
-    """Leave torch's global state as it was: `make_deterministic` changes it for the whole process."""
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
-    torch.set_flush_denormal(False)
-
-
 def data(classes):
     generator = np.random.default_rng(5)
     inputs = generator.normal(size=(ROWS, 4)).astype(np.float32)

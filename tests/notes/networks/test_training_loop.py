@@ -33,16 +33,6 @@ from notes.networks.mlp import (
 from notes.params import load_params
 
 
-@pytest.fixture(autouse=True)
-def _restore_torch():
-    """Leave torch's global state as it was: `make_deterministic` changes it for the whole process."""
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(deterministic)
-    torch.set_flush_denormal(False)
-
-
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 

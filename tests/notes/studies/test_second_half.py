@@ -3,7 +3,7 @@
 import importlib
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -80,11 +80,8 @@ each_study = pytest.mark.parametrize("study", STUDIES, ids=lambda study: study._
 
 
 @pytest.fixture(autouse=True)
-def _deterministic_torch() -> Iterator[None]:
+def _deterministic_torch() -> None:
     make_deterministic(7)
-    yield
-    torch.use_deterministic_algorithms(False)
-    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(autouse=True)
