@@ -256,6 +256,24 @@ def test_it_does_not_run_beside_others(lived):
     assert numbers(lived) == list(range(1, 10))
 
 
+@pytest.mark.fault(
+    "DVC is killed while it writes to its cache", "`provenn gc --force` removes what it left there, and nothing else"
+)
+def test_what_a_killed_dvc_left_in_its_cache_goes(lived):
+    collect(lived.root, force=True)
+    cache = lived.root / ".dvc/cache"
+    before = contents(cache)
+    whole = next((cache / "runs").glob("??/*/*"))
+    half_object = next((cache / "files/md5").glob("??/*")).with_name(".ZedtoQN0rwMPX6hciKWv8w.tmp")
+    half_object.write_bytes(b"a" * 20_000)
+    for name, content in ((".-AbCdtoQN0rwMPX6hciKW_.tmp", whole.read_bytes()), (".empty0N0rwMPX6hciKWv8w.tmp", b"")):
+        whole.with_name(name).write_bytes(content)
+    report = collect(lived.root, force=True)
+    assert counts(report) == {"entries of DVC's run cache": 2, "objects in DVC's cache": 1}
+    assert contents(cache) == before
+    assert numbers(lived) == shown(lived) == [1, 2, 3, 5, 7, 8]
+
+
 @pytest.mark.fault("Part of git's history is lost or unreadable", "`provenn gc` removes nothing and says why")
 def test_a_history_that_cannot_be_read_stops_it(lived):
     blob = lived.git("rev-parse", "HEAD~:dvc.lock")
