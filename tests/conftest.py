@@ -6,9 +6,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from repository import Repository, once
 
+# The same examples at every run, and none too slow on a loaded machine; `--hypothesis-profile=default` draws new ones.
+hypothesis.settings.load_profile("ci")
 pytest_plugins = ["reliability"]
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")

@@ -65,7 +65,7 @@ def test_accuracy_interval_covers_the_true_rate_in_95_percent_of_samples() -> No
     assert np.dot(weights, covered) == pytest.approx(0.95, abs=0.015)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows=st.integers(1, 500), share=st.floats(0, 1), confidence=st.floats(0.5, 0.999))
 def test_accuracy_interval_contains_the_estimate_within_0_and_1(rows: int, share: float, confidence: float) -> None:
     interval = evaluation.accuracy(*right_and_wrong(round(share * rows), rows), confidence)
@@ -92,7 +92,7 @@ def test_rmse_interval_covers_the_noise_level_of_small_test_sets() -> None:
     assert 0.906 <= coverage <= 0.994
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(errors=arrays(int, st.integers(8, 60), elements=st.integers(-99, 99)), seed=st.integers(0, 99))
 def test_rmse_interval_contains_the_estimate(errors: np.ndarray, seed: int) -> None:
     interval = evaluation.rmse(np.zeros(len(errors)), errors, resamples=200, generator=generator(seed))
@@ -275,7 +275,7 @@ def test_paired_difference_interval_covers_the_true_difference() -> None:
     assert 0.92 <= coverage <= 0.985
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(counts=st.tuples(*[st.integers(0, 60)] * 4).filter(lambda counts: sum(counts) > 0))
 def test_swapping_the_models_mirrors_the_accuracy_difference(counts: tuple[int, ...]) -> None:
     labels, first, second = paired_labels(*counts)

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -89,7 +89,6 @@ def test_a_written_file_has_the_permissions_that_open_gives(tmp_path, mask):
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "pythons").stat().st_mode
 
 
-@settings(deadline=None)
 @given(content=st.binary(max_size=300), algorithm=st.sampled_from(["md5", "sha256"]))
 def test_a_digest_is_hashlibs(tmp_path_factory, content, algorithm):
     path = tmp_path_factory.mktemp("digest") / "file"
@@ -105,7 +104,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(value=JSON)
 def test_json_reads_back_exactly(tmp_path_factory, value):
     path = tmp_path_factory.mktemp("json") / "value.json"
@@ -137,7 +135,6 @@ ARRAYS = hnp.arrays(
 )
 
 
-@settings(deadline=None)
 @given(tensors=st.dictionaries(st.text("abc.", min_size=1, max_size=5), ARRAYS, max_size=4), metadata=JSON)
 def test_tensors_read_back_bit_by_bit_and_their_order_leaves_no_trace_in_the_bytes(tmp_path_factory, tensors, metadata):
     folder = tmp_path_factory.mktemp("tensors")

@@ -198,7 +198,7 @@ def test_the_committed_file_passes_and_names_the_task_of_every_model():
     assert all(name.startswith(f"{task}_") for name, task in tasks.items())
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(data=st.data(), leaf=st.sampled_from(LEAVES))
 def test_a_wrong_type_or_a_value_out_of_range_anywhere_is_refused_with_its_path(data, leaf):
     path, _ = leaf
@@ -208,7 +208,7 @@ def test_a_wrong_type_or_a_value_out_of_range_anywhere_is_refused_with_its_path(
     assert any(line.startswith((f"{location}: ", f"{location}.")) for line in lines)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     path=st.sampled_from([path for path in mappings(VALUES) if path]),
     value=st.sampled_from([None, 3, "text", [], True]),
@@ -218,7 +218,7 @@ def test_anything_but_a_mapping_in_place_of_a_section_is_refused_in_plain_words(
     assert line.startswith(f"{'.'.join(path)}: must be a mapping (found ")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data(), path=st.sampled_from(KEYS))
 def test_a_misspelt_key_anywhere_is_refused_with_its_path_and_the_right_spelling(data, path):
     key = path[-1]
@@ -253,7 +253,7 @@ def test_a_misspelt_key_anywhere_is_refused_with_its_path_and_the_right_spelling
     assert f"{location}: unknown; did you mean {key}?" in lines
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(path=st.sampled_from([path for path in KEYS if path[-1] not in OPTIONAL]))
 def test_a_key_that_is_left_out_is_named(path):
     values = changed(path, None)
@@ -264,7 +264,7 @@ def test_a_key_that_is_left_out_is_named(path):
     assert f"{'.'.join(path)}: missing." in refusal(values)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data(), leaf=st.sampled_from([(path, value) for path, value in LEAVES if path[-1] not in TIED]))
 def test_any_other_value_of_the_right_type_and_range_passes_unchanged(data, leaf):
     path, _ = leaf

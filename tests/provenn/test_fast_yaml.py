@@ -6,7 +6,7 @@ import pytest
 from dvc.utils import serialize, strictyaml
 from dvc.utils.serialize import _yaml, dumps_yaml
 from dvc.utils.serialize import parse_yaml as dvc_parse
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from provenn.fast_yaml import parse_yaml, use_in_dvc
@@ -17,7 +17,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)  # of a loaded machine
 @given(st.dictionaries(st.text("abc_.@", min_size=1), VALUES, max_size=5))
 def test_what_dvc_writes_is_read_as_dvc_reads_it(value):
     text = dumps_yaml(value)

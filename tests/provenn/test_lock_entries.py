@@ -27,7 +27,7 @@ def rewrite(text):
     return dumps_yaml(parse_yaml_for_update(text, "dvc.lock"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(NAMES, ENTRIES, min_size=1, max_size=3), NAMES, ENTRIES, st.booleans())
 def test_an_entry_is_replaced_with_the_bytes_that_dvc_writes(stages, name, entry, has_datasets):
     lock = {"schema": "2.0", "stages": stages} | ({"datasets": [{"name": "a"}]} if has_datasets else {})

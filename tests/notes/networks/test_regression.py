@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression as LeastSquares
 from sklearn.pipeline import make_pipeline
@@ -163,7 +163,6 @@ def test_a_learning_rate_that_diverges_stops_the_training_and_names_the_iteratio
         train(implementation(powers, *start(powers), 1e3), split)
 
 
-@settings(deadline=None)
 @given(degree=st.integers(1, 5), seed=st.integers(0, 1000))
 def test_powers_of_one_feature_are_scikit_learns_standardised(degree, seed):
     inputs = np.random.default_rng(seed).uniform(-2, 2, (30, 1))
@@ -183,14 +182,12 @@ def test_powers_of_several_features_are_scikit_learns_without_the_cross_terms():
     np.testing.assert_allclose(powers(torch.from_numpy(others)), oracle.transform(others)[:, order], rtol=1e-10)
 
 
-@settings(deadline=None)
 @given(value=st.floats(-1e3, 1e3), rows=st.integers(1, 300), degree=st.integers(1, 3))
 def test_a_constant_column_keeps_scale_1_whatever_rounding_does(value, rows, degree):
     powers = Powers(1, degree).fit(torch.full((rows, 1), value, dtype=torch.float64))
     assert (powers.scale == 1).all()
 
 
-@settings(deadline=None)
 @given(features=st.integers(1, 3), degree=st.integers(1, 4), seed=st.integers(0, 100))
 def test_the_coefficients_reproduce_the_predictions_as_a_raw_polynomial(features, degree, seed):
     split, powers = data(features, degree=degree, seed=seed)

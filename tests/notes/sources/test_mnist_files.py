@@ -87,7 +87,7 @@ def test_the_known_files_have_the_sizes_that_the_publisher_states():
     assert all(list(known) == list(FILES) for known in SHA256.values())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     counts=st.lists(st.integers(4, 60), min_size=10, max_size=10),
     fraction=st.floats(0.3, 0.7),

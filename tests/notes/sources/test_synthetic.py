@@ -107,7 +107,7 @@ def test_moons_differ_by_at_most_one_row_and_the_noise_is_their_distance_from_th
     assert (radius - 1).std() == pytest.approx(0.1, rel=0.05)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     rows=st.integers(20, 400),
     validation=st.floats(0.1, 0.4),
